@@ -1,0 +1,281 @@
+"""The rows of the read models: what folds write and lists show. One struct a table; money is picodollars, time microseconds."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from rig.clock import Micros
+
+State = Literal[
+    "queued",
+    "assigned",
+    "in_progress",
+    "blocked",
+    "stuck",
+    "retry_wait",
+    "in_review",
+    "deploying",
+    "done",
+    "failed",
+    "cancelled",
+]
+"""Rig's own state words (conventions §8); ``rig.model.states`` maps them to those of each API."""
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of every row; ``version`` and ``sequence`` are those of the last event folded into it."""
+
+    version: int = 0
+    sequence: int = 0
+
+
+class Tokens(msgspec.Struct, frozen=True, gc=False):
+    """Disjoint token counts: input is without cache tokens."""
+
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_creation: int = 0
+
+    def __add__(self, other: "Tokens") -> "Tokens":
+        return Tokens(
+            self.input + other.input,
+            self.output + other.output,
+            self.cache_read + other.cache_read,
+            self.cache_creation + other.cache_creation,
+        )
+
+    @property
+    def total(self) -> int:
+        return self.input + self.output + self.cache_read + self.cache_creation
+
+
+class IssueRow(Row):
+    """An issue as its own stream tells it; what other streams add stands in ``queue`` and ``links``."""
+
+    stream: str
+    repo: str | None = None
+    number: int | None = None
+    identifier: str = ""
+    title: str | None = None
+    description: str | None = None
+    url: str | None = None
+    labels: tuple[str, ...] = ()
+    milestone: str | None = None
+    state: State = "queued"
+    priority: int = 2
+    """Rank: critical 0, high 1, normal 2, low 3."""
+    depends_on: tuple[str, ...] = ()
+    parent: str | None = None
+    agent: str | None = None
+    attempt: int = 1
+    fence: int = 0
+    """Newest fence given out for this issue; only grows."""
+    lease: str | None = None
+    job: str | None = None
+    execution: str | None = None
+    branch: str | None = None
+    pr_number: int | None = None
+    pr_url: str | None = None
+    orphan_status: str | None = None
+    not_before: Micros = 0
+    """Earliest instant of the next attempt; 0 is at once."""
+    queued_at: Micros | None = None
+    queued_sequence: int = 0
+    created_at: Micros = 0
+    updated_at: Micros = 0
+    reason: str | None = None
+    """Why it failed, was cancelled or waits; None when nothing is wrong."""
+    tokens: Tokens = Tokens()
+    cost: int = 0
+
+
+class QueueRow(Row):
+    """An issue that waits for an agent; the row exists only while it does."""
+
+    stream: str
+    rank: int
+    queued_sequence: int
+    open_deps: int = 0
+    not_before: Micros = 0
+    held: str | None = None
+    """Why it may not be handed out although nothing blocks it (``needs_human``), None when it may."""
+    pool: str = ""
+    """Pool of executors or agents it is for; empty is any."""
+
+    @property
+    def ready(self) -> bool:
+        return self.open_deps == 0 and self.held is None
+
+
+class LinkRow(Row):
+    """One edge between issues. Key ``<kind>\\n<from>\\n<to>``: ``dep`` blocker to blocked, ``sub`` parent to child."""
+
+    open: bool = True
+    """Whether the blocker (or the child) is not done yet."""
+
+
+class AgentRow(Row):
+    """An agent that ever sent a heartbeat or was assigned (R0-33)."""
+
+    id: str
+    status: Literal["idle", "working", "stuck"] = "idle"
+    issue: str | None = None
+    number: int | None = None
+    repo: str | None = None
+    active_provider: str | None = None
+    available_providers: tuple[str, ...] = ()
+    providers: tuple[dict[str, Any], ...] = ()
+    integrations: tuple[dict[str, Any], ...] = ()
+    last_model: str | None = None
+    last_heartbeat: Micros | None = None
+    completed: int = 0
+    failed: int = 0
+    created_at: Micros = 0
+
+
+class JobRow(Row):
+    """Work that one agent is asked to do, whatever asked for it; has 1..n executions."""
+
+    id: str
+    issue: str | None = None
+    source: str = ""
+    type: str = ""
+    provider: str | None = None
+    model: str | None = None
+    state: State = "queued"
+    priority: int = 2
+    attempts: int = 0
+    execution: str | None = None
+    agent: str | None = None
+    created_at: Micros = 0
+    started_at: Micros | None = None
+    ended_at: Micros | None = None
+    reason: str | None = None
+    result: str | None = None
+
+
+class ExecutionRow(Row):
+    """One run of a job; its id is that of ``/api/execution-logs`` and ``/api/v1/attempts``."""
+
+    id: str
+    job: str | None = None
+    issue: str | None = None
+    repo: str | None = None
+    number: int | None = None
+    pr_number: int | None = None
+    agent: str = ""
+    lease: str | None = None
+    attempt: int = 1
+    status: Literal["running", "completed", "failed", "stuck"] = "running"
+    started_at: Micros = 0
+    completed_at: Micros | None = None
+    provider: str | None = None
+    model: str | None = None
+    session: str | None = None
+    branch: str | None = None
+    workspace: str | None = None
+    process_group: int | None = None
+    process_started: float | None = None
+    """Start time of the group's leader, so that a reused process id is never mistaken for it (I11)."""
+    turns: int = 0
+    steps: int = 0
+    logs: int = 0
+    tokens: Tokens = Tokens()
+    cost: int = 0
+    reason: str | None = None
+    commit: str | None = None
+    result: str | None = None
+
+
+class LeaseRow(Row):
+    """The right to work on an issue, with the fence that proves it."""
+
+    id: str
+    issue: str
+    job: str
+    agent: str
+    fence: int
+    seconds: int
+    state: Literal["live", "completed", "failed", "released", "expired"] = "live"
+    granted_at: Micros = 0
+    ended_at: Micros | None = None
+    reason: str | None = None
+
+
+class UsageRow(Row):
+    """One line of the ledger. Key: the event's sequence, 16 digits."""
+
+    agent: str
+    repo: str | None
+    issue: str | None
+    execution: str | None
+    model: str
+    category: str
+    at: Micros
+    tokens: Tokens
+    reported: int | None
+    """Picodollars that the agent said, None when it said nothing."""
+    computed: int | None
+    """Picodollars by the price table, None when the model has no price."""
+    counted: int
+    rule: str
+    """Which rule decided ``counted``: zero_tokens, recomputed, reported, unpriced."""
+
+
+class KeyRow(Row):
+    """An API key; only its hash is stored."""
+
+    id: str
+    name: str
+    prefix: str
+    digest: str
+    """sha256 of the full key, lowercase hex."""
+    tenant: str
+    scopes: tuple[str, ...]
+    created_at: Micros = 0
+    revoked_at: Micros | None = None
+    creator: str = ""
+    execution: str | None = None
+    """Set for an attempt's own key: it dies with that execution and implies its lease."""
+    issue: str | None = None
+    lease: str | None = None
+    fence: int = 0
+    agent: str | None = None
+
+
+class DeliveryRow(Row):
+    """A webhook delivery that was accepted into the inbox. Key: source and delivery id."""
+
+    id: str
+    source: str
+    event: str
+    digest: str
+    at: Micros = 0
+    matched: int = 0
+    ignored: str | None = None
+    """Why it caused nothing, None when it caused something."""
+    streams: tuple[str, ...] = ()
+
+
+class UnappliedRow(Row):
+    """An event that the state machine could not apply. Key: its sequence, 16 digits."""
+
+    stream: str
+    reason: str
+
+
+class OverlayRow(Row):
+    """The run-time configuration of the installation; one row, key ``overlay``."""
+
+    values: dict[str, Any] = {}
+
+
+class SegmentRow(Row):
+    """A sealed segment of an execution's output. Key: execution and first line, 10 digits."""
+
+    execution: str
+    first: int
+    lines: int
+    bytes: int
+    digest: str

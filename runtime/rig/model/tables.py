@@ -1,0 +1,129 @@
+"""The read models as tables: which rows they hold, which columns lists may filter and sort by, and how folds reach them."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+from rig.model import rows
+from rig.model.rows import Row
+
+R = TypeVar("R", bound=Row)
+Column = str | int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Table(Generic[R]):
+    """A read model. ``columns`` are copies of fields for lists; the row itself is one JSON document."""
+
+    name: str
+    row: type[R]
+    columns: tuple[tuple[str, Literal["TEXT", "INTEGER"]], ...]
+    extract: Callable[[R], tuple[Column, ...]]
+    indexes: tuple[tuple[str, ...], ...] = ()
+    """Every index starts with the tenant by itself."""
+
+
+@dataclass(frozen=True)
+class Query(Generic[R]):
+    """A list of rows in a total order: by ``order`` (column, or ``-column`` for descending), then by key."""
+
+    table: Table[R]
+    tenant: str
+    where: tuple[tuple[str, Literal["=", "<", "<=", ">", ">=", "in"], Any], ...] = ()
+    order: tuple[str, ...] = ()
+    limit: int = 100
+    offset: int = 0
+    after_key: str | None = None
+    """Only rows whose key is greater; for paging by key without an order."""
+
+
+class Tables(Protocol):
+    """What a fold sees: the rows of one tenant as they stand after the event before."""
+
+    def get(self, table: Table[R], key: str) -> R | None: ...
+
+    def put(self, table: Table[R], key: str, row: R) -> None: ...
+
+    def delete(self, table: Table[Any], key: str) -> None: ...
+
+    def scan(self, table: Table[R], prefix: str) -> Iterator[tuple[str, R]]:
+        """Rows whose key starts with ``prefix``, in key order."""
+        ...
+
+
+ISSUES = Table(
+    "issues",
+    rows.IssueRow,
+    (("state", "TEXT"), ("repo", "TEXT"), ("number", "INTEGER"), ("agent", "TEXT"), ("updated_at", "INTEGER")),
+    lambda r: (r.state, r.repo, r.number, r.agent, r.updated_at),
+    (("repo", "number"), ("state", "repo", "number"), ("agent",)),
+)
+QUEUE = Table(
+    "queue",
+    rows.QueueRow,
+    (
+        ("ready", "INTEGER"),
+        ("pool", "TEXT"),
+        ("rank", "INTEGER"),
+        ("queued_sequence", "INTEGER"),
+        ("not_before", "INTEGER"),
+    ),
+    lambda r: (int(r.ready), r.pool, r.rank, r.queued_sequence, r.not_before),
+    (("ready", "pool", "rank", "queued_sequence"), ("rank", "queued_sequence")),
+)
+LINKS = Table("links", rows.LinkRow, (), lambda r: ())
+AGENTS = Table("agents", rows.AgentRow, (("status", "TEXT"),), lambda r: (r.status,))
+JOBS = Table(
+    "jobs",
+    rows.JobRow,
+    (("state", "TEXT"), ("issue", "TEXT"), ("created_at", "INTEGER")),
+    lambda r: (r.state, r.issue, r.created_at),
+    (("created_at",), ("state", "created_at")),
+)
+EXECUTIONS = Table(
+    "executions",
+    rows.ExecutionRow,
+    (("status", "TEXT"), ("issue", "TEXT"), ("agent", "TEXT"), ("job", "TEXT"), ("started_at", "INTEGER")),
+    lambda r: (r.status, r.issue, r.agent, r.job, r.started_at),
+    (("started_at",), ("status", "started_at"), ("issue", "started_at"), ("job",)),
+)
+LEASES = Table(
+    "leases",
+    rows.LeaseRow,
+    (("state", "TEXT"), ("issue", "TEXT"), ("agent", "TEXT")),
+    lambda r: (r.state, r.issue, r.agent),
+    (("state",), ("issue",)),
+)
+USAGE = Table(
+    "usage",
+    rows.UsageRow,
+    (("agent", "TEXT"), ("repo", "TEXT"), ("issue", "TEXT"), ("at", "INTEGER")),
+    lambda r: (r.agent, r.repo, r.issue, r.at),
+    (("issue",), ("at",)),
+)
+KEYS = Table("keys", rows.KeyRow, (("digest", "TEXT"), ("execution", "TEXT")), lambda r: (r.digest, r.execution), (("digest",),))
+DELIVERIES = Table(
+    "deliveries", rows.DeliveryRow, (("source", "TEXT"), ("at", "INTEGER")), lambda r: (r.source, r.at), (("at",),)
+)
+UNAPPLIED = Table("unapplied", rows.UnappliedRow, (("stream", "TEXT"),), lambda r: (r.stream,), (("stream",),))
+OVERLAY = Table("overlay", rows.OverlayRow, (), lambda r: ())
+SEGMENTS = Table("segments", rows.SegmentRow, (("execution", "TEXT"),), lambda r: (r.execution,))
+
+ALL: tuple[Table[Any], ...] = (
+    ISSUES,
+    QUEUE,
+    LINKS,
+    AGENTS,
+    JOBS,
+    EXECUTIONS,
+    LEASES,
+    USAGE,
+    KEYS,
+    DELIVERIES,
+    UNAPPLIED,
+    OVERLAY,
+    SEGMENTS,
+)
+"""Every read model, in the order that ``rig rebuild`` prints them."""
+
+BY_NAME: dict[str, Table[Any]] = {t.name: t for t in ALL}

@@ -1,0 +1,117 @@
+"""What a provider is: it drives one agent session over a ``Session`` that Rig supplies. Built-in and foreign ones are alike."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens of one session or turn; counts are disjoint: ``input_tokens`` is without cache tokens (conventions §9)."""
+
+    model: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_creation_tokens: int = 0
+    cost_usd: str | None = None
+    """What the agent itself says it cost, as decimal text; None when it says nothing."""
+    category: str = "work"
+
+
+@dataclass(frozen=True)
+class SessionResult:
+    """How a session ended."""
+
+    ok: bool
+    reason: str = ""
+    """Why it failed, in a few words for people; empty when ok."""
+    summary: str | None = None
+    """The agent's own last words, untrusted text."""
+    turns: int = 0
+    session_id: str | None = None
+    """What ``Session.resume`` gets on a later attempt, None when the provider can't resume."""
+
+
+class Child(Protocol):
+    """A program that runs for the session, in its own process group."""
+
+    pid: int
+
+    def lines(self) -> AsyncIterator[list[bytes]]:
+        """Batches of stdout lines without their newline; an over-long line comes cut, with a marker. Ends at end of file."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Write to stdin; raises ProcessError when the program is gone."""
+        ...
+
+    async def close_stdin(self) -> None: ...
+
+    async def wait(self) -> int:
+        """The exit status, negative for a signal."""
+        ...
+
+
+class Session(Protocol):
+    """What Rig gives a provider for one execution."""
+
+    execution_id: str
+    issue: str
+    workspace: Path
+    prompt: str
+    model: str | None
+    """None lets the provider choose."""
+    max_turns: int
+    resume: str | None
+    config: Any
+    """The provider's own validated configuration (``[providers.<name>]``)."""
+    environment: Mapping[str, str]
+    """Allow-listed environment of the session with its own HOME, RIG_URL, RIG_TOKEN, RIG_JOB_ID, RIG_ISSUE and granted secrets."""
+
+    async def spawn(
+        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, stdin: bytes | None = None, keep_stdin: bool = False
+    ) -> Child:
+        """Start a program in the workspace; ``env`` is added to ``environment``; stderr goes to the session's log.
+
+        ``stdin`` is written at once; the pipe is closed after it unless ``keep_stdin``.
+        """
+        ...
+
+    async def log(self, lines: Sequence[str], stream: Literal["stdout", "stderr", "agent", "system"] = "stdout") -> None:
+        """Append lines to the session's log: cleaned, redacted and capped by Rig; waits while the log is behind."""
+        ...
+
+    async def usage(self, usage: Usage) -> None:
+        """Report tokens; counted once per call."""
+        ...
+
+    async def progress(self, message: str, *, turns: int | None = None, steps: int | None = None) -> None:
+        """Say that the session moves; ``turns`` and ``steps`` are totals so far."""
+        ...
+
+
+class Provider(Protocol):
+    """Drives sessions of one kind of agent."""
+
+    name: str
+
+    async def run(self, session: Session) -> SessionResult:
+        """Run one session to its end; cancellation stops it (Rig then ends the process group).
+
+        Raises anything: Rig records the session as failed with the exception's type.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class ProviderRegistration:
+    """What a plugin hands to ``rig_register_providers``."""
+
+    name: str
+    provider: Provider
+    config: type[Any] | None = None
+    """pydantic model of ``[providers.<name>]``, None when it takes no configuration."""
+    models: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)

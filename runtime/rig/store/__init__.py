@@ -1,0 +1,1 @@
+"""The log and its read models: one port, three adapters, one contract test class."""
