@@ -50,7 +50,7 @@ class Tokens(msgspec.Struct, frozen=True, gc=False):
         return self.input + self.output + self.cache_read + self.cache_creation
 
 
-class IssueRow(Row):
+class IssueRow(Row, frozen=True, kw_only=True):
     """An issue as its own stream tells it; what other streams add stands in ``queue`` and ``links``."""
 
     stream: str
@@ -90,7 +90,7 @@ class IssueRow(Row):
     cost: int = 0
 
 
-class QueueRow(Row):
+class QueueRow(Row, frozen=True, kw_only=True):
     """An issue that waits for an agent; the row exists only while it does."""
 
     stream: str
@@ -108,14 +108,14 @@ class QueueRow(Row):
         return self.open_deps == 0 and self.held is None
 
 
-class LinkRow(Row):
+class LinkRow(Row, frozen=True, kw_only=True):
     """One edge between issues. Key ``<kind>\\n<from>\\n<to>``: ``dep`` blocker to blocked, ``sub`` parent to child."""
 
     open: bool = True
     """Whether the blocker (or the child) is not done yet."""
 
 
-class AgentRow(Row):
+class AgentRow(Row, frozen=True, kw_only=True):
     """An agent that ever sent a heartbeat or was assigned (R0-33)."""
 
     id: str
@@ -134,7 +134,7 @@ class AgentRow(Row):
     created_at: Micros = 0
 
 
-class JobRow(Row):
+class JobRow(Row, frozen=True, kw_only=True):
     """Work that one agent is asked to do, whatever asked for it; has 1..n executions."""
 
     id: str
@@ -155,7 +155,7 @@ class JobRow(Row):
     result: str | None = None
 
 
-class ExecutionRow(Row):
+class ExecutionRow(Row, frozen=True, kw_only=True):
     """One run of a job; its id is that of ``/api/execution-logs`` and ``/api/v1/attempts``."""
 
     id: str
@@ -188,7 +188,7 @@ class ExecutionRow(Row):
     result: str | None = None
 
 
-class LeaseRow(Row):
+class LeaseRow(Row, frozen=True, kw_only=True):
     """The right to work on an issue, with the fence that proves it."""
 
     id: str
@@ -203,7 +203,7 @@ class LeaseRow(Row):
     reason: str | None = None
 
 
-class UsageRow(Row):
+class UsageRow(Row, frozen=True, kw_only=True):
     """One line of the ledger. Key: the event's sequence, 16 digits."""
 
     agent: str
@@ -223,7 +223,7 @@ class UsageRow(Row):
     """Which rule decided ``counted``: zero_tokens, recomputed, reported, unpriced."""
 
 
-class KeyRow(Row):
+class KeyRow(Row, frozen=True, kw_only=True):
     """An API key; only its hash is stored."""
 
     id: str
@@ -244,7 +244,7 @@ class KeyRow(Row):
     agent: str | None = None
 
 
-class DeliveryRow(Row):
+class DeliveryRow(Row, frozen=True, kw_only=True):
     """A webhook delivery that was accepted into the inbox. Key: source and delivery id."""
 
     id: str
@@ -258,20 +258,20 @@ class DeliveryRow(Row):
     streams: tuple[str, ...] = ()
 
 
-class UnappliedRow(Row):
+class UnappliedRow(Row, frozen=True, kw_only=True):
     """An event that the state machine could not apply. Key: its sequence, 16 digits."""
 
     stream: str
     reason: str
 
 
-class OverlayRow(Row):
+class OverlayRow(Row, frozen=True, kw_only=True):
     """The run-time configuration of the installation; one row, key ``overlay``."""
 
     values: dict[str, Any] = {}
 
 
-class SegmentRow(Row):
+class SegmentRow(Row, frozen=True, kw_only=True):
     """A sealed segment of an execution's output. Key: execution and first line, 10 digits."""
 
     execution: str

@@ -101,7 +101,9 @@ USAGE = Table(
     lambda r: (r.agent, r.repo, r.issue, r.at),
     (("issue",), ("at",)),
 )
-KEYS = Table("keys", rows.KeyRow, (("digest", "TEXT"), ("execution", "TEXT")), lambda r: (r.digest, r.execution), (("digest",),))
+KEYS = Table(
+    "keys", rows.KeyRow, (("digest", "TEXT"), ("execution", "TEXT")), lambda r: (r.digest, r.execution), (("digest",),)
+)
 DELIVERIES = Table(
     "deliveries", rows.DeliveryRow, (("source", "TEXT"), ("at", "INTEGER")), lambda r: (r.source, r.at), (("at",),)
 )

@@ -73,6 +73,9 @@ class Unit(msgspec.Struct, frozen=True):
     idempotency: Idempotency | None = None
     outcome: Callable[[Committed], Outcome] | None = None
     """Makes the answer from what was committed; called by the writer when ``idempotency`` is set, must be pure."""
+    follows: bool = False
+    """Fails with VersionConflict unless the unit before it in the same ``commit_many`` was stored: it was decided on what that
+    one would make of the state, and an expected version may match by accident when someone else wrote as many events."""
 
 
 class Claim(msgspec.Struct, frozen=True):

@@ -1,0 +1,66 @@
+"""The folds of Rig's own streams: keys, webhook deliveries, the configuration overlay."""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from rig.model.events import Event
+from rig.model.rows import DeliveryRow, KeyRow, OverlayRow
+from rig.model.tables import DELIVERIES, KEYS, OVERLAY, Tables
+
+
+def fold_key_created(event: Event, body: dict[str, Any], tables: Tables) -> None:
+    """A key begins; the event carries its digest, never the key."""
+    tables.put(
+        KEYS,
+        body["id"],
+        KeyRow(
+            id=body["id"],
+            name=body["name"],
+            prefix=body["prefix"],
+            digest=body["digest"],
+            tenant=event.tenant,
+            scopes=tuple(body["scopes"]),
+            created_at=event.at,
+            creator=event.principal,
+            execution=body.get("executionId"),
+            issue=body.get("issue"),
+            lease=body.get("leaseId"),
+            fence=body.get("fence") or 0,
+            agent=body.get("agentId"),
+            version=event.version,
+            sequence=event.sequence,
+        ),
+    )
+
+
+def fold_key_revoked(event: Event, body: dict[str, Any], tables: Tables) -> None:
+    """A key ends; a second revocation changes nothing."""
+    row = tables.get(KEYS, body["id"])
+    if row is not None and row.revoked_at is None:
+        tables.put(KEYS, row.id, replace(row, revoked_at=event.at, version=event.version, sequence=event.sequence))
+
+
+def fold_webhook_received(event: Event, body: dict[str, Any], tables: Tables) -> None:
+    """A delivery in the inbox, with what it caused."""
+    tables.put(
+        DELIVERIES,
+        f"{body['source']}\n{body['id']}",
+        DeliveryRow(
+            id=body["id"],
+            source=body["source"],
+            event=body["event"],
+            digest=body["digest"],
+            at=event.at,
+            matched=body.get("matched", 0),
+            ignored=body.get("ignored"),
+            streams=tuple(body.get("streams", ())),
+            version=event.version,
+            sequence=event.sequence,
+        ),
+    )
+
+
+def fold_config_changed(event: Event, body: dict[str, Any], tables: Tables) -> None:
+    """The overlay as a whole after a change; the event holds all of it, so that a fold needs no rules of merging."""
+    tables.put(OVERLAY, "overlay", OverlayRow(values=body["overlay"], version=event.version, sequence=event.sequence))

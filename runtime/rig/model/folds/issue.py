@@ -1,0 +1,227 @@
+"""The fold of an issue's stream: its row, and what follows for queue, links, lease, execution, job and agent."""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from rig.model import identity, priority
+from rig.model.events import Event
+from rig.model.folds import agent as agents
+from rig.model.folds import work
+from rig.model.rows import IssueRow, LinkRow, QueueRow, SegmentRow, State, UnappliedRow
+from rig.model.states import TERMINAL, WAITING, WORKING, verdict
+from rig.model.tables import EXECUTIONS, ISSUES, LINKS, QUEUE, SEGMENTS, UNAPPLIED, Tables
+
+SYSTEM_EVENTS = (
+    "work_completed",
+    "work_failed",
+    "lease_expired",
+    "lease_released",
+    "issue_forced_done",
+    "issue_aborted",
+    "execution_progressed",
+)
+"""Rig's own events of an issue's stream; the rest of them are types of the family ``issue``."""
+
+
+def fold(event: Event, body: dict[str, Any], tables: Tables) -> None:
+    """Apply an issue's event, or note why it does not apply."""
+    before = tables.get(ISSUES, event.stream)
+    after, reason = step(before, event, body, open_subs(event.stream, tables) if event.type == "issue_done" else 0)
+    if reason is not None:
+        tables.put(
+            UNAPPLIED,
+            f"{event.sequence:016d}",
+            UnappliedRow(stream=event.stream, reason=reason, version=event.version, sequence=event.sequence),
+        )
+    if after is None:
+        return
+    if reason is None:
+        _relink(before, after, tables)
+        after = work.follow(before, after, event, body, tables)
+        agents.follow(before, after, event, body, tables)
+    tables.put(ISSUES, event.stream, after)
+    _requeue(after, event, tables)
+
+
+def step(row: IssueRow | None, event: Event, body: dict[str, Any], open_subs: int = 0) -> tuple[IssueRow | None, str | None]:
+    """The issue's row after an event of its stream, and why the event does not apply (None when it does).
+
+    Looks at nothing but the row, so an actor may use it to decide the next command before the commit.
+    """
+    to, reason = verdict(event.type, row.state if row else None)
+    if reason is None:
+        reason = _held_by_another(row, event, body)
+    if reason is None and event.type == "issue_done" and open_subs:
+        reason = f"the epic has {open_subs} open sub-issue{'s' if open_subs > 1 else ''}"
+    if reason is not None:
+        return (replace(row, version=event.version, sequence=event.sequence) if row else None), reason
+    row = row or _new(event, body)
+    if to is None:
+        to = row.state
+    if event.type == "work_completed" and body.get("state") == "done":
+        to = "done"
+    if event.type == "work_failed" and body.get("terminal"):
+        to = "failed"
+    return _apply(row, to, event, body), None
+
+
+def _held_by_another(row: IssueRow | None, event: Event, body: dict[str, Any]) -> str | None:
+    if row is None or row.state not in WORKING or event.type not in ("work_started", "agent_stuck"):
+        return None
+    if row.agent is not None and body.get("agentId") != row.agent:
+        return f"the issue is held by {row.agent}"
+    return None
+
+
+def _new(event: Event, body: dict[str, Any]) -> IssueRow:
+    repo, number = identity.split_issue(event.stream)
+    return IssueRow(
+        stream=event.stream, repo=repo or body.get("repo"), number=number, identifier=event.stream, created_at=event.at
+    )
+
+
+def _apply(row: IssueRow, to: State, event: Event, body: dict[str, Any]) -> IssueRow:
+    kind = event.type
+    changes: dict[str, Any] = {"state": to, "updated_at": event.at, "version": event.version, "sequence": event.sequence}
+    entering = row.version == 0 or row.state != to
+    if kind in ("issue_approved", "issue_needs_human"):
+        for field in ("title", "description", "url"):
+            if field in body:
+                changes[field] = body[field]
+        if "labels" in body:
+            changes["labels"] = tuple(body["labels"])
+        if "priority" in body:
+            changes["priority"] = priority.rank(body["priority"])
+        if "dependsOn" in body:
+            changes["depends_on"] = tuple(body["dependsOn"])
+        if "parent" in body:
+            changes["parent"] = body["parent"]
+        if isinstance(body.get("milestone"), str):
+            changes["milestone"] = body["milestone"]
+        if row.state in TERMINAL:
+            changes |= {"attempt": row.attempt + 1, "job": None, "agent": None, "execution": None, "lease": None}
+        changes["reason"] = body.get("reason") if kind == "issue_needs_human" else None
+        changes["orphan_status"] = "needs_human" if kind == "issue_needs_human" else None
+        changes["not_before"] = 0
+    elif kind == "issue_orphaned":
+        changes["orphan_status"] = "orphan"
+    elif kind == "issue_assigned":
+        changes |= {
+            "agent": body.get("agentId"),
+            "lease": body.get("leaseId"),
+            "fence": max(row.fence, body.get("fence") or 0),
+            "job": body.get("jobId") or row.job,
+            "orphan_status": None,
+            "reason": None,
+        }
+    elif kind == "work_started":
+        changes |= {"agent": body.get("agentId"), "execution": body.get("executionId") or event.id, "reason": None}
+    if "branch" in body and kind in ("work_started", "branch_created", "pr_created", "work_completed"):
+        changes["branch"] = body["branch"] or row.branch
+    if kind == "pr_created":
+        changes |= {"pr_number": body.get("prNumber"), "pr_url": body.get("prUrl")}
+    if to in WAITING and entering and row.version:  # handed back
+        if row.state in WORKING:
+            changes |= {"attempt": row.attempt + 1, "agent": None, "lease": None, "execution": None}
+            changes["reason"] = body.get("reason") or kind
+        changes["not_before"] = retry_at(body) if kind == "work_failed" else 0
+    if to in ("failed", "cancelled"):
+        changes["reason"] = body.get("reason") or kind
+    if to in WAITING and (entering or kind in ("issue_approved", "issue_unassigned")):
+        changes |= {"queued_at": event.at, "queued_sequence": event.sequence}
+    if to not in WORKING:
+        changes["lease"] = None
+    return replace(row, **changes)
+
+
+def retry_at(body: dict[str, Any]) -> int:
+    """Microseconds at which a failed issue may be tried again; 0 is at once."""
+    value = body.get("retryAt")
+    return value if isinstance(value, int) else 0
+
+
+def open_subs(stream: str, tables: Tables) -> int:
+    """How many sub-issues of an epic are not done or cancelled."""
+    return sum(1 for _, link in tables.scan(LINKS, f"sub\n{stream}\n") if link.open)
+
+
+def _relink(before: IssueRow | None, after: IssueRow, tables: Tables) -> None:
+    """Keep the edges to blockers and parent, and tell dependents when this issue is done or open again."""
+    old_deps, old_parent = (before.depends_on, before.parent) if before else ((), None)
+    if after.depends_on != old_deps:
+        for gone in set(old_deps) - set(after.depends_on):
+            tables.delete(LINKS, f"dep\n{gone}\n{after.stream}")
+        for blocker in after.depends_on:
+            found = tables.get(ISSUES, blocker)
+            tables.put(LINKS, f"dep\n{blocker}\n{after.stream}", LinkRow(open=found is None or found.state != "done"))
+    if old_parent and after.parent != old_parent:
+        tables.delete(LINKS, f"sub\n{old_parent}\n{after.stream}")
+    if after.parent:
+        is_open = after.state not in ("done", "cancelled")
+        link = tables.get(LINKS, f"sub\n{after.parent}\n{after.stream}")
+        if link is None or link.open != is_open:
+            tables.put(LINKS, f"sub\n{after.parent}\n{after.stream}", LinkRow(open=is_open))
+    was_done, is_done = before is not None and before.state == "done", after.state == "done"
+    if was_done != is_done:
+        _tell_dependents(after.stream, not is_done, tables)
+
+
+def _tell_dependents(blocker: str, is_open: bool, tables: Tables) -> None:
+    prefix = f"dep\n{blocker}\n"
+    for key, link in list(tables.scan(LINKS, prefix)):
+        if link.open == is_open:
+            continue
+        tables.put(LINKS, key, replace(link, open=is_open))
+        blocked = tables.get(QUEUE, key[len(prefix) :])
+        if blocked is not None:
+            tables.put(QUEUE, blocked.stream, replace(blocked, open_deps=blocked.open_deps + (1 if is_open else -1)))
+
+
+def _requeue(row: IssueRow, event: Event, tables: Tables) -> None:
+    """The queue holds exactly the issues that wait for an agent (R0-27)."""
+    if row.state not in WAITING:
+        if tables.get(QUEUE, row.stream) is not None:
+            tables.delete(QUEUE, row.stream)
+        return
+    waiting = QueueRow(
+        stream=row.stream,
+        rank=row.priority,
+        queued_sequence=row.queued_sequence,
+        open_deps=sum(1 for d in row.depends_on if _blocks(d, row.stream, tables)),
+        not_before=row.not_before,
+        held=row.orphan_status if row.orphan_status == "needs_human" else None,
+        version=event.version,
+        sequence=event.sequence,
+    )
+    if tables.get(QUEUE, row.stream) != waiting:
+        tables.put(QUEUE, row.stream, waiting)
+
+
+def _blocks(blocker: str, blocked: str, tables: Tables) -> bool:
+    link = tables.get(LINKS, f"dep\n{blocker}\n{blocked}")
+    return link is not None and link.open
+
+
+def fold_log_sealed(event: Event, body: dict[str, Any], tables: Tables) -> None:
+    """A sealed segment: its digest in ``segments``, its lines in the execution's count."""
+    execution, first = body["executionId"], body["first"]
+    tables.put(
+        SEGMENTS,
+        f"{execution}\n{first:010d}",
+        SegmentRow(
+            execution=execution,
+            first=first,
+            lines=body["lines"],
+            bytes=body["bytes"],
+            digest=body["digest"],
+            version=event.version,
+            sequence=event.sequence,
+        ),
+    )
+    row = tables.get(EXECUTIONS, execution)
+    if row is not None:
+        tables.put(EXECUTIONS, execution, replace(row, logs=max(row.logs, first + body["lines"] - 1)))
+    issue = tables.get(ISSUES, event.stream)
+    if issue is not None:
+        tables.put(ISSUES, event.stream, replace(issue, version=event.version, sequence=event.sequence))

@@ -1,0 +1,87 @@
+"""The fold of TOKEN_USAGE: one ledger line, and the totals of issue, execution and agent."""
+
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from rig.model import identity
+from rig.model.events import Event
+from rig.model.rows import AgentRow, Tokens, UsageRow
+from rig.model.tables import AGENTS, EXECUTIONS, ISSUES, USAGE, Tables
+
+
+def tokens_of(body: dict[str, Any]) -> Tokens:
+    """The four disjoint counts of a TOKEN_USAGE body; absent ones are 0 (R0-49)."""
+    return Tokens(
+        body.get("inputTokens") or 0,
+        body.get("outputTokens") or 0,
+        body.get("cacheReadTokens") or 0,
+        body.get("cacheCreationTokens") or 0,
+    )
+
+
+def fold(event: Event, body: dict[str, Any], tables: Tables) -> None:
+    """Count a usage line once; its amounts were computed when it came in and stand in the event's ``meta``."""
+    cost = _cost(event)
+    tokens = tokens_of(body)
+    agent = body["agentId"]
+    issue = event.stream if identity.is_issue(event.stream) else None
+    row = tables.get(ISSUES, issue) if issue else None
+    execution_id = body.get("executionId") or (row.execution if row and row.agent == agent else None)
+    tables.put(
+        USAGE,
+        f"{event.sequence:016d}",
+        UsageRow(
+            agent=agent,
+            repo=body.get("repo") or (row.repo if row else None),
+            issue=issue,
+            execution=execution_id,
+            model=body["model"],
+            category=body.get("category") or "work",
+            at=event.at,
+            tokens=tokens,
+            reported=cost.get("reported"),
+            computed=cost.get("computed"),
+            counted=cost.get("counted", 0),
+            rule=cost.get("rule", "unpriced"),
+            version=event.version,
+            sequence=event.sequence,
+        ),
+    )
+    if row is not None:
+        tables.put(
+            ISSUES,
+            row.stream,
+            replace(
+                row,
+                tokens=row.tokens + tokens,
+                cost=row.cost + cost.get("counted", 0),
+                version=event.version,
+                sequence=event.sequence,
+            ),
+        )
+    execution = tables.get(EXECUTIONS, execution_id) if execution_id else None
+    if execution is not None:
+        tables.put(
+            EXECUTIONS,
+            execution.id,
+            replace(
+                execution,
+                tokens=execution.tokens + tokens,
+                cost=execution.cost + cost.get("counted", 0),
+                model=body["model"],
+            ),
+        )
+    known = tables.get(AGENTS, agent)
+    if known is None:
+        if issue is not None:
+            return  # R0-33: known by heartbeat or assignment only
+        known = AgentRow(id=agent, created_at=event.at)
+    version = event.version if event.stream == agent else known.version
+    tables.put(AGENTS, agent, replace(known, last_model=body["model"], version=version))
+
+
+def _cost(event: Event) -> dict[str, Any]:
+    found = msgspec.json.decode(event.meta).get("cost")
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,189 @@
+"""The store in memory: the readable specification of what the others do on disk."""
+
+import operator
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rig.clock import Clock, Micros
+from rig.ids import Ids
+from rig.model.events import Event
+from rig.model.tables import Query, R, Table
+from rig.store.backend import Answered, End, Staged
+from rig.store.chain import GENESIS
+from rig.store.log import Log
+from rig.store.port import Snapshot
+from rig.store.units import Outcome, Timer
+
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "in": lambda value, among: value in among,
+}
+
+
+def _nulls_first(value: Any) -> tuple[bool, Any]:
+    return (False, 0) if value is None else (True, value)
+
+
+class MemoryBackend:
+    """Plain dicts behind one lock; a snapshot holds the lock, so it must be short."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.events: list[Event] = []
+        self.rows: dict[tuple[str, str], dict[str, Any]] = {}
+        """(tenant, table) to key to row."""
+        self.versions: dict[tuple[str, str], int] = {}
+        self.sequences: dict[str, int] = {}
+        self.timers: dict[tuple[str, str], Timer] = {}
+        self.cursors: dict[str, int] = {}
+        self.answers: dict[str, Answered] = {}
+
+    def end(self) -> End:
+        last = self.events[-1] if self.events else None
+        return End(last.position, last.hash, last.at) if last else End(0, GENESIS, 0)
+
+    def sequence(self, tenant: str) -> int:
+        return self.sequences.get(tenant, 0)
+
+    def version(self, tenant: str, stream: str) -> int:
+        return self.versions.get((tenant, stream), 0)
+
+    def row(self, table: Table[R], tenant: str, key: str) -> R | None:
+        return self.rows.get((tenant, table.name), {}).get(key)
+
+    def scan(self, table: Table[R], tenant: str, prefix: str) -> Iterable[tuple[str, R]]:
+        rows = self.rows.get((tenant, table.name), {})
+        return [(key, rows[key]) for key in sorted(rows) if key.startswith(prefix)]
+
+    def select(self, query: Query[R]) -> list[tuple[str, R]]:
+        found = self._matching(query)
+        return found[query.offset : query.offset + query.limit]
+
+    def _matching(self, query: Query[R]) -> list[tuple[str, R]]:
+        names = [name for name, _ in query.table.columns]
+        found: list[tuple[str, R, dict[str, Any]]] = []
+        for key, row in self.rows.get((query.tenant, query.table.name), {}).items():
+            columns = dict(zip(names, query.table.extract(row), strict=True))
+            if query.after_key is not None and key <= query.after_key:
+                continue
+            if all(columns[n] is not None and _COMPARE[op](columns[n], value) for n, op, value in query.where):
+                found.append((key, row, columns))
+        found.sort(key=lambda item: item[0])
+        for column in reversed(query.order):
+            name = column.removeprefix("-")
+            found.sort(key=lambda item, n=name: _nulls_first(item[2][n]), reverse=column.startswith("-"))  # type: ignore[misc]
+        return [(key, row) for key, row, _ in found]
+
+    def answer(self, scope: str) -> Answered | None:
+        return self.answers.get(scope)
+
+    def timer(self, tenant: str, key: str) -> Timer | None:
+        return self.timers.get((tenant, key))
+
+    def cursor(self, name: str) -> int:
+        return self.cursors.get(name, 0)
+
+    def write(self, staged: Staged) -> None:
+        with self.lock:
+            self.events.extend(staged.events)
+            for (tenant, name, key), row in staged.rows.items():
+                rows = self.rows.setdefault((tenant, name), {})
+                if row is None:
+                    rows.pop(key, None)
+                else:
+                    rows[key] = row
+            self.versions.update(staged.versions)
+            self.sequences.update(staged.sequences)
+            self.cursors.update(staged.cursors)
+            self.answers.update(staged.answers)
+            for place, timer in staged.timers.items():
+                if timer is None:
+                    self.timers.pop(place, None)
+                else:
+                    self.timers[place] = timer
+
+
+class MemorySnapshot:
+    """``rig.store.port.Snapshot`` over the dicts."""
+
+    def __init__(self, backend: MemoryBackend) -> None:
+        self._b = backend
+
+    @property
+    def position(self) -> int:
+        return len(self._b.events)
+
+    def tenants(self) -> list[str]:
+        return sorted(self._b.sequences)
+
+    def as_of(self, tenant: str) -> int:
+        return self._b.sequence(tenant)
+
+    def get(self, table: Table[R], tenant: str, key: str) -> R | None:
+        return self._b.row(table, tenant, key)
+
+    def page(self, query: Query[R]) -> list[tuple[str, R]]:
+        return self._b.select(query)
+
+    def count(self, query: Query[Any]) -> int:
+        return len(self._b._matching(query))
+
+    def stream(self, tenant: str, stream: str, after_version: int = 0, limit: int | None = None) -> list[Event]:
+        found = [e for e in self._b.events if e.tenant == tenant and e.stream == stream and e.version > after_version]
+        return found if limit is None else found[:limit]
+
+    def stream_version(self, tenant: str, stream: str) -> int:
+        return self._b.version(tenant, stream)
+
+    def events(self, tenant: str, after_sequence: int, limit: int) -> list[Event]:
+        return [e for e in self._b.events if e.tenant == tenant and e.sequence > after_sequence][:limit]
+
+    def log(self, after_position: int, limit: int) -> list[Event]:
+        return self._b.events[after_position : after_position + limit]
+
+    def outcome(self, scope: str) -> tuple[bytes, Outcome] | None:
+        found = self._b.answer(scope)
+        return None if found is None else (found.digest, found.outcome)
+
+    def timers(self, due_before: Micros, limit: int) -> list[tuple[str, Timer]]:
+        due = [(t.due or 0, tenant, t) for (tenant, _), t in self._b.timers.items() if (t.due or 0) <= due_before]
+        return [(tenant, timer) for _, tenant, timer in sorted(due, key=lambda d: (d[0], d[1], d[2].key))[:limit]]
+
+    def next_due(self) -> Micros | None:
+        return min((t.due for t in self._b.timers.values() if t.due is not None), default=None)
+
+    def cursor(self, name: str) -> int:
+        return self._b.cursor(name)
+
+
+class _MemoryReader:
+    def __init__(self, backend: MemoryBackend) -> None:
+        self._backend = backend
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        with self._backend.lock:
+            yield MemorySnapshot(self._backend)
+
+    def get(self, table: Table[R], tenant: str, key: str) -> R | None:
+        with self._backend.lock:
+            return self._backend.row(table, tenant, key)
+
+    async def run(self, job: Callable[[Snapshot], Any]) -> Any:
+        with self.snapshot() as snapshot:
+            return job(snapshot)
+
+    def close(self) -> None:
+        return None
+
+
+def open_memory(*, clock: Clock | None = None, ids: Ids | None = None, backend: MemoryBackend | None = None) -> Log:
+    """An empty store in memory, for tests and for ``--store memory``; call it on a running event loop."""
+    backend = backend or MemoryBackend()
+    return Log(backend, _MemoryReader(backend), clock=clock, ids=ids)

@@ -1,0 +1,169 @@
+"""Folding the log again: in place, into a scratch store to compare, or up to a moment into a file of its own (I5)."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from rig.clock import Micros
+from rig.errors import Conflict
+from rig.model import folds
+from rig.model.events import Event
+from rig.model.tables import ALL
+from rig.store import schema
+from rig.store.backend import RowKey
+from rig.store.head import Head, HeadFile
+from rig.store.schema import FOLDS_VERSION, model_table
+from rig.store.sql import EVENT_COLUMNS, event_of
+from rig.store.sqlite import SqliteBackend, connect
+from rig.store.stage import Lru, RowStage, UnitTables
+from rig.store.verify import DATABASE, HEAD
+
+CHUNK = 5000
+
+
+class Digest(msgspec.Struct, frozen=True):
+    """A read model's content in one hash: sha256 over tenant, key and document of every row, in key order."""
+
+    table: str
+    rows: int
+    sha256: str
+
+
+def read_log(connection: sqlite3.Connection, after: int = 0) -> Iterator[list[Event]]:
+    """The log in chunks, in order."""
+    while True:
+        rows = connection.execute(
+            f"SELECT {EVENT_COLUMNS} FROM events WHERE position > ? ORDER BY position LIMIT ?", (after, CHUNK)
+        ).fetchall()
+        if not rows:
+            return
+        events = [event_of(r) for r in rows]
+        yield events
+        after = events[-1].position
+
+
+def digests(connection: sqlite3.Connection) -> list[Digest]:
+    """The hash of every read model as it stands in a database."""
+    found = []
+    for table in ALL:
+        total, count = sha256(), 0
+        for tenant, key, doc in connection.execute(
+            f"SELECT tenant, key, doc FROM {model_table(table.name)} ORDER BY tenant, key"
+        ):
+            total.update(f"{tenant}\n{key}\n".encode() + doc + b"\n")
+            count += 1
+        found.append(Digest(table.name, count, total.hexdigest()))
+    return found
+
+
+def fold_into(connection: sqlite3.Connection, chunks: Iterable[list[Event]]) -> int:
+    """Fold events into the read models of ``connection``; commits a chunk at a time unless a transaction is open.
+
+    Returns the last position.
+    """
+    backend = SqliteBackend(connection)
+    cache: Lru[RowKey, Any] = Lru(50_000)
+    position = 0
+    own = not connection.in_transaction
+    for events in chunks:
+        stage = RowStage(backend, cache)
+        for event in events:
+            tables = UnitTables(stage, event.tenant)
+            folds.fold(event, tables)
+            tables.accept()
+            position = event.position
+        if own:
+            connection.execute("BEGIN")
+        backend.write_rows(stage.rows)
+        if own:
+            connection.execute("COMMIT")
+        stage.adopt()
+    return position
+
+
+def refold(connection: sqlite3.Connection) -> None:
+    """Make the read models anew from the log, in one transaction."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for table in ALL:
+            connection.execute(f"DELETE FROM {model_table(table.name)}")
+        fold_into(connection, read_log(connection))
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('folds', ?)", (str(FOLDS_VERSION),))
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def refold_if_needed(connection: sqlite3.Connection) -> None:
+    """Fold again when the stored read models were made by other folds than these."""
+    found = connection.execute("SELECT value FROM meta WHERE key = 'folds'").fetchone()
+    if found is None or int(found[0]) != FOLDS_VERSION:
+        refold(connection)
+
+
+@contextmanager
+def scratch_store(path: Path | str) -> Iterator[sqlite3.Connection]:
+    """An empty store that nobody waits for on disk."""
+    with closing(connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = OFF")
+        connection.execute("PRAGMA synchronous = OFF")
+        schema.migrate(connection)
+        yield connection
+
+
+def folded_again(connection: sqlite3.Connection, scratch: Path) -> list[Digest]:
+    """The hashes that the read models should have, by folding the log of ``connection`` into a scratch database."""
+    with scratch_store(scratch) as other:
+        fold_into(other, read_log(connection))
+        return digests(other)
+
+
+def store_until(
+    connection: sqlite3.Connection, directory: Path, *, position: int | None = None, at: Micros | None = None
+) -> Head:
+    """The store as it stood after ``position`` or at the instant ``at``, as a data directory of its own.
+
+    Raises Conflict when the directory holds a store already.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if (directory / DATABASE).exists():
+        raise Conflict(f"{directory} holds a store already; name an empty directory")
+    last: Event | None = None
+    with scratch_store(directory / DATABASE) as other:
+        for events in read_log(connection):
+            kept = [e for e in events if (position is None or e.position <= position) and (at is None or e.at <= at)]
+            if kept:
+                _copy(other, kept)
+                last = kept[-1]
+            if len(kept) < len(events):
+                break
+        store_id = connection.execute("SELECT value FROM meta WHERE key = 'store_id'").fetchone()[0]
+        other.execute("INSERT INTO meta VALUES ('store_id', ?)", (store_id,))
+        other.execute("INSERT INTO meta VALUES ('folds', ?)", (str(FOLDS_VERSION),))
+    head = Head(store_id, last.position if last else 0, last.hash if last else bytes(32))
+    file = HeadFile(directory / HEAD)
+    file.write(head)
+    file.sync()
+    file.close()
+    return head
+
+
+def _copy(other: sqlite3.Connection, events: list[Event]) -> None:
+    other.execute("BEGIN")
+    other.executemany(
+        f"INSERT INTO events({EVENT_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        [tuple(getattr(e, f) for f in e.__struct_fields__) for e in events],
+    )
+    other.executemany(
+        "INSERT INTO sequences VALUES (?,?) ON CONFLICT(tenant) DO UPDATE SET sequence = excluded.sequence",
+        [(e.tenant, e.sequence) for e in events],
+    )
+    fold_into(other, [events])
+    other.execute("COMMIT")

@@ -1,0 +1,103 @@
+"""The SQLite schema and its migrations: applied by name, in order, once; a store from a newer Rig is refused."""
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+from sqlite_utils import Database
+
+from rig.errors import SchemaTooNew
+from rig.model.tables import ALL, Table
+
+FOLDS_VERSION = 1
+"""Raise it when a fold or a row changes: the read models are then folded again at the next start."""
+
+_MIGRATIONS: list[Callable[[Database], None]] = []
+
+
+def _migration(step: Callable[[Database], None]) -> Callable[[Database], None]:
+    _MIGRATIONS.append(step)
+    return step
+
+
+@_migration
+def m001_log(db: Database) -> None:
+    """Events, heads, timers, cursors, idempotency outcomes."""
+    db.table("events").create(
+        {
+            "position": int,
+            "tenant": str,
+            "sequence": int,
+            "stream": str,
+            "version": int,
+            "type": str,
+            "id": str,
+            "at": int,
+            "principal": str,
+            "operation": str,
+            "request_id": str,
+            "meta": bytes,
+            "body": bytes,
+            "body_hash": bytes,
+            "hash": bytes,
+        },
+        pk="position",
+        not_null={"tenant", "sequence", "stream", "version", "type", "id", "at", "meta", "body", "body_hash", "hash"},
+    )
+    db.table("events").create_index(["tenant", "stream", "version"], index_name="events_stream", unique=True)
+    db.table("events").create_index(["tenant", "sequence"], index_name="events_sequence", unique=True)
+    db.table("sequences").create({"tenant": str, "sequence": int}, pk="tenant", not_null={"sequence"})
+    db.table("timers").create(
+        {"tenant": str, "key": str, "due": int, "payload": bytes}, pk=("tenant", "key"), not_null={"due", "payload"}
+    )
+    db.table("timers").create_index(["due"], index_name="timers_due")
+    db.table("cursors").create({"name": str, "position": int}, pk="name", not_null={"position"})
+    db.table("answers").create(
+        {"scope": bytes, "digest": bytes, "status": int, "body": bytes, "at": int},
+        pk="scope",
+        not_null={"digest", "status", "body", "at"},
+    )
+    db.table("answers").create_index(["at"], index_name="answers_at")
+
+
+@_migration
+def m002_read_models(db: Database) -> None:
+    """One table a read model, as ``rig.model.tables`` declares them."""
+    for table in ALL:
+        create_read_model(db, table)
+
+
+def create_read_model(db: Database, table: Table[Any]) -> None:
+    """The table of one read model with its indexes."""
+    types: dict[str, type] = {"TEXT": str, "INTEGER": int}
+    name = model_table(table.name)
+    db.table(name).create(
+        {"tenant": str, "key": str, "doc": bytes, **{c: types[t] for c, t in table.columns}},
+        pk=("tenant", "key"),
+        not_null={"doc"},
+    )
+    for columns in table.indexes:
+        db.table(name).create_index(["tenant", *columns], index_name=f"{name}_{'_'.join(columns)}")
+
+
+def model_table(name: str) -> str:
+    """The SQL name of a read model."""
+    return f"model_{name}"
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Apply what is missing. Raises SchemaTooNew for a store with migrations that this Rig does not know."""
+    db = Database(connection)
+    if "migrations" not in db.table_names():
+        db.table("migrations").create({"name": str}, pk="name")
+        db.table("meta").create({"key": str, "value": bytes}, pk="key")
+    applied = {row["name"] for row in db.table("migrations").rows}
+    known = [step.__name__ for step in _MIGRATIONS]
+    if newer := sorted(applied - set(known)):
+        raise SchemaTooNew(f"the store was written by a newer Rig ({newer[-1]}); upgrade Rig or restore a backup")
+    for step in _MIGRATIONS:
+        if step.__name__ not in applied:
+            connection.execute("BEGIN IMMEDIATE")
+            step(db)
+            connection.execute("INSERT INTO migrations(name) VALUES (?)", (step.__name__,))
+            connection.execute("COMMIT")

@@ -1,0 +1,136 @@
+"""The embedded store's readers: each thread has a connection of its own that can only read."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rig.clock import Micros
+from rig.errors import StorageUnavailable
+from rig.model.events import Event
+from rig.model.tables import Query, R, Table
+from rig.store.port import Snapshot
+from rig.store.schema import model_table
+from rig.store.sql import EVENT_COLUMNS, event_of, row_decoder, select, timer_of
+from rig.store.sqlite import connect, scope_key
+from rig.store.units import Outcome, Timer
+
+
+class SqliteSnapshot:
+    """``rig.store.port.Snapshot`` inside one read transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._execute = connection.execute
+
+    @property
+    def position(self) -> int:
+        return self._execute("SELECT max(position) FROM events").fetchone()[0] or 0
+
+    def tenants(self) -> list[str]:
+        return [t for (t,) in self._execute("SELECT tenant FROM sequences ORDER BY tenant")]
+
+    def as_of(self, tenant: str) -> int:
+        found = self._execute("SELECT sequence FROM sequences WHERE tenant = ?", (tenant,)).fetchone()
+        return found[0] if found else 0
+
+    def get(self, table: Table[R], tenant: str, key: str) -> R | None:
+        found = self._execute(
+            f"SELECT doc FROM {model_table(table.name)} WHERE tenant = ? AND key = ?", (tenant, key)
+        ).fetchone()
+        return row_decoder(table.row).decode(found[0]) if found else None
+
+    def page(self, query: Query[R]) -> list[tuple[str, R]]:
+        sql, arguments = select(query)
+        decode = row_decoder(query.table.row).decode
+        return [(key, decode(doc)) for key, doc in self._execute(sql, arguments)]
+
+    def count(self, query: Query[Any]) -> int:
+        sql, arguments = select(query, "count(*)", paged=False)
+        return self._execute(sql, arguments).fetchone()[0]  # type: ignore[no-any-return]
+
+    def stream(self, tenant: str, stream: str, after_version: int = 0, limit: int | None = None) -> list[Event]:
+        return self._events(
+            "tenant = ? AND stream = ? AND version > ? ORDER BY version LIMIT ?", tenant, stream, after_version, limit or -1
+        )
+
+    def stream_version(self, tenant: str, stream: str) -> int:
+        found = self._execute("SELECT max(version) FROM events WHERE tenant = ? AND stream = ?", (tenant, stream)).fetchone()
+        return found[0] or 0
+
+    def events(self, tenant: str, after_sequence: int, limit: int) -> list[Event]:
+        return self._events("tenant = ? AND sequence > ? ORDER BY sequence LIMIT ?", tenant, after_sequence, limit)
+
+    def log(self, after_position: int, limit: int) -> list[Event]:
+        return self._events("position > ? ORDER BY position LIMIT ?", after_position, limit)
+
+    def _events(self, where: str, *arguments: Any) -> list[Event]:
+        return [event_of(r) for r in self._execute(f"SELECT {EVENT_COLUMNS} FROM events WHERE {where}", arguments)]
+
+    def outcome(self, scope: str) -> tuple[bytes, Outcome] | None:
+        found = self._execute("SELECT digest, status, body FROM answers WHERE scope = ?", (scope_key(scope),)).fetchone()
+        return (found[0], Outcome(found[1], found[2])) if found else None
+
+    def timers(self, due_before: Micros, limit: int) -> list[tuple[str, Timer]]:
+        found = self._execute(
+            "SELECT tenant, key, due, payload FROM timers WHERE due <= ? ORDER BY due, tenant, key LIMIT ?", (due_before, limit)
+        )
+        return [(tenant, timer_of(key, due, payload)) for tenant, key, due, payload in found]
+
+    def next_due(self) -> Micros | None:
+        return self._execute("SELECT min(due) FROM timers").fetchone()[0]  # type: ignore[no-any-return]
+
+    def cursor(self, name: str) -> int:
+        found = self._execute("SELECT position FROM cursors WHERE name = ?", (name,)).fetchone()
+        return found[0] if found else 0
+
+
+class SqliteReader:
+    """``rig.store.log.Reader``: the loop's thread reads single rows itself, lists go to a small pool."""
+
+    def __init__(self, path: Path, *, threads: int = 2) -> None:
+        self._path = path
+        self._local = threading.local()
+        self._open: list[sqlite3.Connection] = []
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="rig-reader")
+
+    def _connection(self) -> sqlite3.Connection:
+        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if found is None:
+            found = self._local.connection = connect(self._path, read_only=True)
+            self._open.append(found)
+        return found
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        connection = self._connection()
+        try:
+            connection.execute("BEGIN")
+            try:
+                yield SqliteSnapshot(connection)
+            finally:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise StorageUnavailable(f"the store cannot be read: {error}") from error
+
+    def get(self, table: Table[R], tenant: str, key: str) -> R | None:
+        try:
+            return SqliteSnapshot(self._connection()).get(table, tenant, key)
+        except sqlite3.Error as error:
+            raise StorageUnavailable(f"the store cannot be read: {error}") from error
+
+    async def run(self, job: Callable[[Snapshot], Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, job)
+
+    def _run(self, job: Callable[[Snapshot], Any]) -> Any:
+        with self.snapshot() as snapshot:
+            return job(snapshot)
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True)
+        for connection in self._open:
+            connection.close()
+        self._open.clear()
