@@ -55,7 +55,7 @@ def digests(connection: sqlite3.Connection) -> list[Digest]:
         for tenant, key, doc in connection.execute(
             f"SELECT tenant, key, doc FROM {model_table(table.name)} ORDER BY tenant, key"
         ):
-            total.update(f"{tenant}\n{key}\n".encode() + doc + b"\n")
+            total.update(b"%s\n%s\n%s\n" % (tenant.encode(), key.encode(), doc if isinstance(doc, bytes) else b"not bytes"))
             count += 1
         found.append(Digest(table.name, count, total.hexdigest()))
     return found
