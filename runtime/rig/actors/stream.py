@@ -10,7 +10,7 @@ import msgspec
 from rig.actors.base import RigActor
 from rig.actors.future import RigFuture
 from rig.actors.kind import Ask, Host, Kind, provisional
-from rig.errors import Draining, IdempotencyReuse, OutcomeUnknown, RigError, VersionConflict
+from rig.errors import AlreadyExists, Draining, IdempotencyReuse, OutcomeUnknown, RigError, VersionConflict
 from rig.model.call import Call
 from rig.model.decide.base import Context, Decision, TimerChange
 from rig.store.units import Committed, Idempotency, Outcome, Timer, Unit
@@ -146,11 +146,11 @@ class StreamActor(RigActor):
         try:
             fresh = self._version is None and self._load()
             try:
-                step.unit = self._decide(step.ask)
+                step.unit = self._decide(step.ask, follows=bool(units))
             except RigError:
                 if units or fresh or not self._load():
                     raise
-                step.unit = self._decide(step.ask)
+                step.unit = self._decide(step.ask, follows=False)
         except RigError as refusal:
             scope = step.ask.call.idempotency_scope
             if scope is not None and any(u.idempotency and u.idempotency.scope == scope for u in units):
@@ -163,11 +163,15 @@ class StreamActor(RigActor):
             self._refuse(step.reply, error)
         return True
 
-    def _decide(self, ask: Ask) -> Unit:
+    def _decide(self, ask: Ask, follows: bool) -> Unit:
         version, row = self._version, self._row
         assert version is not None
         if ask.expected_version is not None and ask.expected_version != version:
-            raise VersionConflict(expected=ask.expected_version, actual=version)
+            raise VersionConflict(
+                f"{self.key} is at version {version}, not {ask.expected_version}",
+                current_version=version,
+                expected_version=ask.expected_version,
+            )
         host, call = self.host, ask.call
         now = host.clock.now()
         decision = self.kind.decide(row, ask.command, Context(self.key, now, host.ids, call, host.config_version()))
@@ -191,6 +195,7 @@ class StreamActor(RigActor):
             if call.idempotency_scope is None
             else Idempotency(call.idempotency_scope, call.idempotency_digest),
             outcome=_outcome(decision) or ask.outcome,
+            follows=follows,
         )
 
     def _replay(self, call: Call) -> Committed | None:
@@ -229,7 +234,7 @@ class StreamActor(RigActor):
             result = step.result if step.unit is None else next(done)
             if result is None:
                 continue
-            moved_on = isinstance(result, VersionConflict) and step.unit is not None
+            moved_on = isinstance(result, (VersionConflict, AlreadyExists)) and step.unit is not None
             if (moved_on or (isinstance(result, RigError) and step.unit is None and not true)) and self._may_retry(step):
                 step.tries += 1
                 again.append(step)

@@ -129,6 +129,7 @@ class System:
             raise DeadlineExceeded from None
         finally:
             self._waiting -= 1
+            self._passivate(self._max_active)
         return committed
 
     async def stop(self) -> None:
@@ -146,7 +147,7 @@ class System:
         address = (kind, tenant, key)
         actor = self._actors.get(address)
         if actor is None:
-            self._passivate()
+            self._passivate(self._max_active - 1)
             actor = StreamActor(self._host, self._kinds[kind], tenant, key)
             actor._start_actor_loop()
             self._actors[address] = actor
@@ -154,11 +155,11 @@ class System:
             self._actors.move_to_end(address)
         return actor
 
-    def _passivate(self) -> None:
-        """Make room for one more: let go of resting actors, longest unused first; their state is a row."""
-        surplus = len(self._actors) + 1 - self._max_active
+    def _passivate(self, to: int) -> None:
+        """Let go of resting actors, longest unused first, until ``to`` are left; their state is a row."""
+        surplus = len(self._actors) - to
         for _ in range(min(2 * surplus, 64)):  # more than one, to catch up after a time when all were busy
-            if len(self._actors) < max(self._max_active, 1):
+            if len(self._actors) <= to:
                 break
             address, actor = next(iter(self._actors.items()))
             if actor.busy:

@@ -19,6 +19,12 @@ that acts is the one that deletes it. Whoever comes second gets a Conflict, and 
 PAGE = 100
 """Timers that are fired side by side."""
 
+GRACED = 10_000
+"""Timers that are looked through beyond a page while the grace lasts."""
+
+SETTLE = 0.02
+"""Seconds in which further changes are gathered before the store is read again: heartbeats move timers all the time."""
+
 LONGEST_SLEEP = 60.0
 """Seconds after which the store is asked again even if nobody woke us (another daemon may have set a timer)."""
 
@@ -77,6 +83,7 @@ class Timers:
                     try:
                         async with asyncio.timeout(pause):
                             await self._woken.wait()
+                        await asyncio.sleep(SETTLE)
                     except TimeoutError:
                         pass
         finally:
@@ -85,6 +92,8 @@ class Timers:
     async def fire(self) -> float:
         """Fire up to 100 timers that are due; seconds until there may be more to do, 0 for at once."""
         limit = PAGE + len(self._tried)
+        if self._clock.monotonic() < self._grace_ends:
+            limit += GRACED  # what rests in its grace must not hide the others
         standing: list[tuple[str, Timer]] = await self._store.read(lambda snapshot: _standing(snapshot, limit))
         now, uptime = self._clock.now(), self._clock.monotonic()
         self._drop_gone(standing, limit)
