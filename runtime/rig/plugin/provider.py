@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,15 @@ class Session(Protocol):
 
     async def progress(self, message: str, *, turns: int | None = None, steps: int | None = None) -> None:
         """Say that the session moves; ``turns`` and ``steps`` are totals so far."""
+        ...
+
+
+@runtime_checkable
+class Asks(Protocol):
+    """A session that can put a question to a human; a provider asks ``isinstance(session, Asks)``."""
+
+    async def ask(self, question: str, options: Sequence[str] = ()) -> None:
+        """Show the question in Attention; the answer reaches the agent by its heartbeat, not by this call."""
         ...
 
 

@@ -1,0 +1,57 @@
+"""Runs ``bash -lc COMMAND`` in the workspace; its stdout is the log, and some of its lines are events (conventions §9)."""
+
+from pydantic import Field
+
+from rig import Asks, ProviderConfig, Session, SessionResult
+from rig_command.lines import Bad, Progress, Question, Result, read
+
+UNKNOWN_MODEL = "unknown"
+"""Model of a usage line that names none, where neither the job nor the configuration does."""
+
+
+class CommandConfig(ProviderConfig):
+    """``[providers.command]``."""
+
+    command: str = Field(min_length=1)
+    """Shell text; gets the prompt on stdin, and RIG_URL, RIG_TOKEN, RIG_JOB_ID and RIG_ISSUE in its environment."""
+
+
+class CommandProvider:
+    """Drives one program a session; exit 0 is success."""
+
+    name = "command"
+
+    async def run(self, session: Session) -> SessionResult:
+        config: CommandConfig = session.config
+        model = session.model or config.model or UNKNOWN_MODEL
+        child = await session.spawn(["bash", "-lc", config.command], stdin=session.prompt.encode())
+        result = Result()
+        turns = 0
+        async for batch in child.lines():
+            await session.log([line.decode("utf-8", "replace") for line in batch])
+            for line in batch:
+                event = read(line, model)
+                if event is None:
+                    continue
+                if isinstance(event, Progress):
+                    turns = event.turns or turns
+                    await session.progress(event.message, turns=event.turns, steps=event.steps)
+                elif isinstance(event, Question):
+                    if isinstance(session, Asks):
+                        await session.ask(event.question, event.options)
+                    else:
+                        await session.progress(f"asks: {event.question}")
+                elif isinstance(event, Result):
+                    result = event
+                elif isinstance(event, Bad):
+                    await session.log([f"not an event: {event.reason}"], "system")
+                else:
+                    await session.usage(event)
+        status = await child.wait()
+        return SessionResult(
+            ok=status == 0,
+            reason="" if status == 0 else f"exit {status}" if status > 0 else f"signal {-status}",
+            summary=result.summary,
+            turns=result.turns or turns,
+            session_id=result.session_id,
+        )

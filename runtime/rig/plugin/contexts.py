@@ -1,0 +1,157 @@
+"""What plugins are given and what they give back: one frozen context a hook, and the protocols of registered things.
+
+Fields may be added to a context at any time; none is taken away without a deprecation.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from rig.model.health import CheckResult
+
+
+@dataclass(frozen=True)
+class _Registration:
+    """What every registration hook is told."""
+
+    rig_version: str
+    plugin: str
+    """The plugin's own name, that of its entry point and of its ``[plugins.<name>]``."""
+    config: Any = None
+    """The plugin's validated configuration: an instance of its ``RIG_CONFIG``, None when it declares none."""
+
+
+@dataclass(frozen=True)
+class ProvidersContext(_Registration):
+    """Context of ``rig_register_providers``."""
+
+
+@dataclass(frozen=True)
+class WebhookSourcesContext(_Registration):
+    """Context of ``rig_register_webhook_sources``."""
+
+
+@dataclass(frozen=True)
+class HealthCheckersContext(_Registration):
+    """Context of ``rig_register_health_checkers``."""
+
+
+@dataclass(frozen=True)
+class HealthContext:
+    """What a health check may ask; handed to ``HealthChecker.check``."""
+
+    store_ping: Callable[[], Awaitable[str | None]]
+    """Reads from the store, and raises when it can't. Answers why it is degraded (``read-only``), None when it is well."""
+    streams_ping: Callable[[], Awaitable[str | None]]
+    """The same for the bus of streams: raises when nothing is delivered at all, answers why delivery is slow."""
+    loop_lag: Callable[[], float]
+    """Seconds by which the event loop was late at worst in the last half minute."""
+    data_dir: Path
+    """Where the daemon keeps its files."""
+
+
+class HealthChecker(Protocol):
+    """Looks after one dependency. It is never run twice at a time, and is cut off after 2 seconds (R0-9)."""
+
+    @property
+    def name(self) -> str:
+        """What deep health calls the dependency."""
+        ...
+
+    @property
+    def critical(self) -> bool:
+        """Whether Rig is useless without the dependency: Unreachable then means 503."""
+        ...
+
+    async def check(self, context: HealthContext) -> CheckResult:
+        """Say how the dependency is. What it raises is shown as Unreachable, ``check failed: <ExceptionName>`` (R0-11)."""
+        ...
+
+
+@dataclass(frozen=True)
+class WebhookDelivery:
+    """A delivery as it came in."""
+
+    body: bytes
+    """The raw bytes that the sender signed."""
+    headers: Mapping[str, str]
+    """Names in lower case."""
+
+    def header(self, name: str) -> str | None:
+        """The value of a header, None when it is missing or empty."""
+        return self.headers.get(name.lower()) or None
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a delivery is called."""
+
+    delivery_id: str
+    """The sender's own id of the delivery, the same when it is sent again; what duplicates are told by."""
+    event: str
+    """What happened, in the sender's words, such as ``issues.labeled``."""
+
+
+def _unknown(repo: str, branch: str | None, pull: int | None) -> int | None:
+    return None
+
+
+@dataclass(frozen=True)
+class WebhookSettings:
+    """What of the configuration and the store a source needs to read a delivery."""
+
+    required_labels: tuple[str, ...] = ()
+    """``tracker.required_labels``: an issue is queued only when it carries all of them."""
+    trusted_associations: tuple[str, ...] = ("OWNER", "MEMBER", "COLLABORATOR")
+    """``tracker.trusted_associations``: whose issues are queued without anyone's approval."""
+    issue_of: Callable[[str, str | None, int | None], int | None] = _unknown
+    """(repository, branch, pull request) to the number of the issue that they belong to, None when Rig knows of none.
+
+    Called on a worker thread.
+    """
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """What a delivery means: facts, or why it means nothing."""
+
+    facts: tuple[Mapping[str, Any], ...] = ()
+    """Event payloads as ``POST /api/events`` takes them."""
+    ignored: str | None = None
+    """Why there are no facts, for people; None when there are."""
+
+
+class WebhookSource(Protocol):
+    """Reads the deliveries of one kind of sender. Its methods run off the event loop and must be thread-safe."""
+
+    @property
+    def type(self) -> str:
+        """What ``[[webhook_sources]] type`` and the path ``/api/webhooks/<type>`` call it."""
+        ...
+
+    def verify(self, delivery: WebhookDelivery, secrets: Sequence[str]) -> None:
+        """Raise BadSignature unless the delivery is signed with one of ``secrets``; reads raw bytes only, and parses nothing."""
+        ...
+
+    def identify(self, delivery: WebhookDelivery) -> Identity:
+        """Name a verified delivery. Raises BadRequest when it has no id or is not readable."""
+        ...
+
+    def normalize(self, delivery: WebhookDelivery, settings: WebhookSettings) -> Mapped:
+        """Say what a verified delivery means. Raises BadRequest when it is not readable; an unknown event is ignored."""
+        ...
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A plugin that did not do what it should; handed to the ``on_fault`` of ``PluginHost``."""
+
+    plugin: str
+    what: str
+    """What was called, such as ``github.normalize``."""
+    error: str
+    """One line for people: the exception's name and text, ``timeout after 5 s`` …"""
+    strikes: int
+    quarantined: bool
+    """Whether this fault was the last that is borne."""

@@ -1,0 +1,207 @@
+"""The only way from Rig into a plugin: with a deadline, off the loop, and so that nothing that goes wrong reaches others (I30).
+
+What a plugin raises as a ``RigError`` is an answer and passes through. Anything else is a fault: recorded, reported, a
+strike; too many strikes quarantine the plugin. A call that does well takes a strike away. What Python can't stop (``os._exit``,
+a loop that holds the interpreter lock) the guard can't either; that is what ``isolate = "process"`` is for.
+"""
+
+import asyncio
+import contextvars
+import dataclasses
+import inspect
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import Any
+
+from rig.errors import PluginError, RigError
+from rig.plugin.contexts import Fault
+
+WIDTH = 4
+"""Synchronous calls of one plugin that run at the same time; more wait within their deadline."""
+
+STRIKES = 5
+"""Faults that are borne before the plugin is quarantined."""
+
+FAREWELL = 1.0
+"""Seconds that a cancelled call gets to put its things away."""
+
+MAX_ERROR = 300
+
+
+def handed(value: Any) -> Any:
+    """A copy of ``value`` for a plugin: containers and dataclasses of containers are copied, all else is handed over as it is."""
+    if isinstance(value, dict):
+        return {k: handed(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [handed(v) for v in value]
+    if isinstance(value, set):
+        return set(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        copies = {
+            f.name: handed(v)
+            for f in dataclasses.fields(value)
+            if f.init and isinstance(v := getattr(value, f.name), dict | list | set)
+        }
+        return dataclasses.replace(value, **copies) if copies else value
+    return value
+
+
+def describe(error: BaseException) -> str:
+    """An exception as one short line: its name, and its text where it has one."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}"[:MAX_ERROR] if text else type(error).__name__
+
+
+def in_thread(function: Callable[..., Any], *args: Any) -> "Future[Any]":
+    """Run ``function`` on a daemon thread of its own, so that one which never ends holds up neither others nor the exit.
+
+    What it raises comes out of the future, SystemExit included.
+    """
+    future: Future[Any] = Future()
+    future.set_running_or_notify_cancel()
+    context = contextvars.copy_context()
+
+    def run() -> None:
+        try:
+            result = context.run(function, *args)
+        except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, and whoever waits gets it
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    threading.Thread(target=run, daemon=True, name=f"plugin-{getattr(function, '__qualname__', 'call')}").start()
+    return future
+
+
+class Guard:
+    """Guards the calls into one plugin and keeps its record of calls and faults."""
+
+    def __init__(self, plugin: str, *, strikes: int = STRIKES, on_fault: Callable[[Fault], None] | None = None) -> None:
+        self.plugin = plugin
+        self.calls = 0
+        self.seconds = 0.0
+        """Time spent in timed calls."""
+        self.timed = 0
+        self.strikes = 0
+        self.last_error: str | None = None
+        self.quarantined = False
+        self._limit = strikes
+        self._on_fault = on_fault
+        self._width = asyncio.Semaphore(WIDTH)
+
+    @property
+    def ms_per_call(self) -> float:
+        """Mean of the timed calls in milliseconds, 0 before the first. Sessions of providers are not timed."""
+        return round(self.seconds * 1000 / self.timed, 3) if self.timed else 0.0
+
+    async def call(
+        self, what: str, function: Callable[..., Any], *args: Any, deadline: float | None, expect: Any = None
+    ) -> Any:
+        """Call the plugin and wait for at most ``deadline`` seconds (None waits for ever, and the call is not timed).
+
+        ``expect`` is a type (or several) that the answer must have. Raises PluginError when the plugin fails, is late, answers with
+        something else or is quarantined; lets a RigError of the plugin through.
+        """
+        self._admit(what)
+        task = self.start(what, function, *args, expect=expect, timed=deadline is not None)
+        try:
+            done, _ = await asyncio.wait({task}, timeout=deadline)
+        except asyncio.CancelledError:
+            task.cancel()
+            await asyncio.wait({task}, timeout=FAREWELL)
+            raise
+        if not done:
+            task.cancel()  # not awaited: it may not listen
+            raise self.fault(what, f"timeout after {deadline:g} s")
+        return task.result()
+
+    def start(
+        self, what: str, function: Callable[..., Any], *args: Any, expect: Any = None, timed: bool = True, strike: bool = True
+    ) -> "asyncio.Task[Any]":
+        """Begin a call and hand over its task, which is not done before the plugin's code has really ended.
+
+        ``strike`` False records an exception without counting it against the plugin.
+        """
+        task = asyncio.get_running_loop().create_task(self._run(what, function, args, expect, timed, strike))
+        task.add_done_callback(_retrieve)
+        return task
+
+    def call_blocking(self, what: str, function: Callable[..., Any], *args: Any, deadline: float) -> Any:
+        """The same for synchronous code where no event loop runs, as while the daemon starts."""
+        self._admit(what)
+        self.calls += 1
+        self.timed += 1
+        began = time.monotonic()
+        try:
+            return in_thread(function, *map(handed, args)).result(deadline)
+        except FutureTimeout as error:
+            own = time.monotonic() - began < deadline  # the plugin's own TimeoutError
+            raise self.fault(what, describe(error) if own else f"timeout after {deadline:g} s") from error
+        except RigError:
+            raise
+        except BaseException as error:
+            raise self.fault(what, describe(error)) from error
+        finally:
+            self.seconds += time.monotonic() - began
+
+    def fault(self, what: str, error: str, *, strike: bool = True) -> PluginError:
+        """Record a fault, tell ``on_fault``, and give the error to raise (it names no more than plugin and call)."""
+        self.last_error = f"{what}: {error}"[:MAX_ERROR]
+        if strike:
+            self.strikes += 1
+            self.quarantined = self.quarantined or self.strikes >= self._limit
+        if self._on_fault is not None:
+            self._on_fault(Fault(self.plugin, what, error, self.strikes, self.quarantined))
+        return PluginError(f"plugin {self.plugin} failed in {what}", plugin=self.plugin)
+
+    def _admit(self, what: str) -> None:
+        if self.quarantined:
+            raise PluginError(f"plugin {self.plugin} is quarantined after {self.strikes} faults", plugin=self.plugin)
+
+    async def _run(
+        self, what: str, function: Callable[..., Any], args: tuple[Any, ...], expect: Any, timed: bool, strike: bool
+    ) -> Any:
+        self.calls += 1
+        began = time.monotonic()
+        try:
+            copies = [handed(a) for a in args]
+            if inspect.iscoroutinefunction(function):
+                answer = await function(*copies)
+            else:
+                answer = await self._in_thread(function, copies)
+                if isinstance(answer, Awaitable):
+                    answer = await answer
+        except (asyncio.CancelledError, RigError):
+            raise
+        except BaseException as error:  # SystemExit would stop the daemon
+            raise self.fault(what, describe(error), strike=strike or not isinstance(error, Exception)) from error
+        finally:
+            if timed:
+                self.timed += 1
+                self.seconds += time.monotonic() - began
+        if expect is not None and not isinstance(answer, expect):
+            raise self.fault(what, f"answered with {type(answer).__name__}")
+        self.strikes = max(0, self.strikes - 1)
+        return answer
+
+    async def _in_thread(self, function: Callable[..., Any], args: list[Any]) -> Any:
+        async with self._width:
+            future = asyncio.wrap_future(in_thread(function, *args))
+            cancelled = False
+            while not future.done():
+                try:
+                    await asyncio.wait({future})
+                except asyncio.CancelledError:  # a thread can't be stopped: stay until it ends, so that it is counted
+                    cancelled = True
+            if cancelled:
+                _retrieve(future)
+                raise asyncio.CancelledError
+            return future.result()
+
+
+def _retrieve(future: "asyncio.Future[Any]") -> None:
+    if not future.cancelled():
+        future.exception()

@@ -1,0 +1,234 @@
+"""Loads plugins one by one: a broken one gets a record that says why, and everything else goes on (I30).
+
+A plugin is a module that an entry point of the group ``rig`` names. It may declare ``RIG_REQUIRES``, a version range of Rig
+such as ``">=0.1,<0.2"``, and ``RIG_CONFIG``, the pydantic model of its ``[plugins.<name>]``: a class, or its place as
+``"package.module:Name"`` so that it is imported late.
+"""
+
+import importlib
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+from typing import Any
+
+import pluggy
+
+import rig
+from rig.errors import ConfigError, PluginError
+from rig.plugin import hookspecs
+from rig.plugin.contexts import Fault
+from rig.plugin.guard import STRIKES, Guard, describe, in_thread
+
+RESERVED = frozenset({"disabled", "dir"})
+"""Keys of ``[plugins]`` itself, which no plugin may be called by."""
+
+
+@dataclass(frozen=True)
+class PluginSettings:
+    """Which plugins to load, and how patient to be with them."""
+
+    disabled: frozenset[str] = frozenset()
+    """``[plugins] disabled``."""
+    only: frozenset[str] | None = None
+    """``RIG_LOAD_PLUGINS``: nothing else is loaded; None loads all, an empty set none."""
+    strict: bool = False
+    """``RIG_STRICT_PLUGINS=1``: a broken plugin refuses the start."""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """``[plugins.<name>]`` tables by name, not validated yet."""
+    load_seconds: float = 10.0
+    """How long an import or a registration may take."""
+    call_seconds: float = 5.0
+    """How long a call into a webhook source may take."""
+    strikes: int = STRIKES
+
+    @classmethod
+    def of(cls, section: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> "PluginSettings":
+        """Settings from the ``[plugins]`` section and ``RIG_LOAD_PLUGINS``, ``RIG_STRICT_PLUGINS`` of the environment."""
+        environ = os.environ if environ is None else environ
+        only = environ.get("RIG_LOAD_PLUGINS")
+        return cls(
+            disabled=frozenset(section.get("disabled", ())),
+            only=None if only is None else frozenset(n.strip() for n in only.split(",") if n.strip()),
+            strict=environ.get("RIG_STRICT_PLUGINS", "") not in ("", "0"),
+            config={name: table for name, table in section.items() if name not in RESERVED},
+        )
+
+
+class Broken(Exception):
+    """Why a plugin can't be used, as ``state`` and text of its record."""
+
+    def __init__(self, state: str, text: str) -> None:
+        super().__init__(text)
+        self.state = state
+        self.text = text
+
+
+@dataclass
+class Loaded:
+    """A plugin as the host keeps it."""
+
+    entry: EntryPoint
+    guard: Guard
+    state: str = "enabled"
+    hooks: tuple[str, ...] = ()
+    config: Any = None
+
+
+def validated(model: Any, raw: Any, where: str) -> Any:
+    """``raw`` as an instance of a pydantic model, None when there is no model. Raises ConfigError with every fault at once."""
+    if model is None:
+        if raw:
+            raise ConfigError(f"[{where}] takes no configuration")
+        return None
+    from pydantic import ValidationError
+
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        faults = [
+            f"{'.'.join([where, *map(str, e['loc'])])}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+        raise ConfigError("; ".join(faults), errors=faults) from None
+
+
+class Loader:
+    """Brings the plugins of one host into its pluggy manager, and calls its registration hooks."""
+
+    def __init__(
+        self,
+        settings: PluginSettings,
+        entries: Iterable[EntryPoint] | None = None,
+        on_fault: Callable[[Fault], None] | None = None,
+    ) -> None:
+        self.plugins: dict[str, Loaded] = {}
+        """By name, in order of name."""
+        self._settings = settings
+        self._entries = entries
+        self._on_fault = on_fault
+        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+
+    def load(self) -> None:
+        """Load what is installed. Never raises for a plugin's sake; ``strict`` is the host's matter."""
+        entries = entry_points(group=hookspecs.PROJECT) if self._entries is None else self._entries
+        for entry in sorted(entries, key=lambda e: (e.name, e.value)):
+            name = entry.name
+            if name in self.plugins:
+                if self.plugins[name].entry.value != entry.value:  # the same line may be found twice on the path
+                    self.fail(self.plugins[name], "load_error", f"two plugins are called {name}")
+                continue
+            guard = Guard(name, strikes=self._settings.strikes, on_fault=self._on_fault)
+            plugin = self.plugins[name] = Loaded(entry, guard)
+            only = self._settings.only
+            if name in self._settings.disabled or (only is not None and name not in only):
+                plugin.state = "disabled"
+                continue
+            try:
+                self._admit(plugin)
+            except Broken as broken:
+                self.fail(plugin, broken.state, broken.text)
+
+    def register(self, hook: str, context: type[Any], accept: Callable[[Loaded, object], str | None]) -> None:
+        """Call a registration hook, one plugin after the other, and hand each thing that it returns to ``accept``.
+
+        ``accept`` says what is wrong with a thing, None when it took it; a plugin with a wrong thing is broken.
+        """
+        for implementation in sorted(getattr(self._manager.hook, hook).get_hookimpls(), key=lambda i: str(i.plugin_name)):
+            plugin = self.plugins[implementation.plugin_name]
+            if plugin.state != "enabled":
+                continue
+            arguments = [context(rig_version=rig.__version__, plugin=plugin.entry.name, config=plugin.config)]
+            arguments = arguments[: len(implementation.argnames)]
+            try:
+                given = plugin.guard.call_blocking(
+                    hook, implementation.function, *arguments, deadline=self._settings.load_seconds
+                )
+                if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+                    raise Broken("load_error", f"{hook} must return a list, not {type(given).__name__}")
+                for thing in given:
+                    if wrong := accept(plugin, thing):
+                        raise Broken("load_error", f"{hook}: {wrong}")
+            except Broken as broken:
+                self.fail(plugin, broken.state, broken.text)
+            except ConfigError as error:
+                self.fail(plugin, "config_error", error.message)
+            except PluginError:
+                self.fail(plugin, "load_error", plugin.guard.last_error or f"{hook} failed")
+            except Exception as error:  # noqa: BLE001 - its own RigError, or what iterating over its answer raised
+                self.fail(plugin, "load_error", f"{hook}: {describe(error)}")
+
+    def fail(self, plugin: Loaded, state: str, text: str) -> None:
+        """Mark a plugin as broken and take its hooks out."""
+        plugin.state = state
+        plugin.guard.last_error = text
+        if self._manager.has_plugin(plugin.entry.name):
+            self._manager.unregister(name=plugin.entry.name)
+
+    def _admit(self, plugin: Loaded) -> None:
+        name = plugin.entry.name
+        if name in RESERVED:
+            raise Broken("load_error", f"{name} is a reserved name")
+        module = self._timely(plugin.entry.load, "import")
+        if not isinstance(module, ModuleType):
+            raise Broken("load_error", f"the entry point must name a module, not {type(module).__name__}")
+        self._check_version(getattr(module, "RIG_REQUIRES", None))
+        model = getattr(module, "RIG_CONFIG", None)
+        if isinstance(model, str):
+            model = self._timely(partial(_resolve, model), f"import of {model}")
+        try:
+            plugin.config = self._timely(
+                lambda: validated(model, self._settings.config.get(name, {}), f"plugins.{name}"), "validation"
+            )
+        except ConfigError as error:
+            raise Broken("config_error", error.message) from None
+        try:
+            self._manager.register(module, name)
+            self._manager.check_pending()
+        except Exception as error:  # noqa: BLE001 - pluggy reads every attribute of the module
+            raise Broken("load_error", describe(error)) from None
+        found = self._manager.get_hookcallers(module) or []
+        plugin.hooks = tuple(sorted(caller.name for caller in found))
+        for caller in found:
+            if any(i.hookwrapper or i.wrapper for i in caller.get_hookimpls() if i.plugin_name == name):
+                raise Broken("load_error", f"{caller.name} is a wrapper, and plugins don't wrap each other")
+
+    def _timely(self, function: Callable[[], Any], what: str) -> Any:
+        """The answer of the plugin's code, or Broken when it raises anything or takes too long."""
+        future = in_thread(function)
+        try:
+            return future.result(self._settings.load_seconds)
+        except FutureTimeout as error:
+            if not future.done():
+                raise Broken("load_error", f"{what} took longer than {self._settings.load_seconds:g} s") from None
+            raise Broken("load_error", describe(error)) from None
+        except ConfigError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit included
+            raise Broken("load_error", describe(error)) from None
+
+    def _check_version(self, wanted: object) -> None:
+        if wanted is None:
+            return
+        from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+        try:
+            fits = SpecifierSet(str(wanted)).contains(rig.__version__, prereleases=True)
+        except InvalidSpecifier:
+            raise Broken("load_error", f"RIG_REQUIRES is not a version range: {wanted}") from None
+        if not fits:
+            raise Broken("load_error", f"needs rig {wanted}, and this is {rig.__version__}")
+
+
+def _resolve(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def strict_faults(plugins: Sequence[Loaded]) -> list[str]:
+    """One line for each broken plugin, for the refusal of a strict start."""
+    return [f"{p.entry.name}: {p.guard.last_error}" for p in plugins if p.state in ("load_error", "config_error")]
