@@ -1,10 +1,12 @@
 """Turns: whatever goes wrong in one, the next message is decided on the truth."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -13,7 +15,7 @@ from rig.errors import ActorFault, Conflict, IdempotencyReuse, OutcomeUnknown, S
 from rig.model.call import Call
 from rig.model.decide.base import Context
 from rig.model.tables import ISSUES
-from rig.store.units import Committed, Outcome, Unit
+from rig.store.units import Committed, Cursor, Outcome, Unit
 from tests.actors.fakes import CALL, ISSUE, Break, Count, HeldStore, counted, keyed, number
 
 
@@ -278,3 +280,63 @@ async def test_the_state_is_the_row_of_the_log(system: System, store: HeldStore)
     row = store.get(ISSUES, "default", ISSUE)
     assert row is not None
     assert row.version == 1
+
+
+async def test_a_true_expected_version_survives_the_failure_of_the_message_before(system: System, store: HeldStore) -> None:
+    def lose_lease(units: Sequence[Unit]) -> Sequence[Unit]:
+        store.spoil = lambda units: units
+        return [replace(units[0], fences=(("gone", 1),)), *units[1:]]
+
+    await ask(system)
+    store.spoil = lose_lease
+    lost, mine = ask(system, lambda row, context: None), ask(system, expected_version=1)
+    assert isinstance(await failed(lost), StaleLease)
+    await mine
+    assert store.count() == 2
+
+
+async def test_a_reactors_cursor_moves_with_its_command(system: System, store: HeldStore) -> None:
+    await ask(system, cursors=(Cursor("chains", 0, 7),))
+    assert isinstance(await failed(ask(system, cursors=(Cursor("chains", 0, 7),))), VersionConflict)
+    with store.snapshot() as snapshot:
+        assert snapshot.cursor("chains") == 7
+    assert store.count() == 1
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_every_event_in_the_log_was_decided_on_the_event_before_it(system: System, store: HeldStore, seed: int) -> None:
+    """Whatever fails, races or repeats: a count is the one before plus one, each success is there once, no failure is."""
+    dice = random.Random(seed)
+
+    def spoil(units: Sequence[Unit]) -> Sequence[Unit]:
+        return [replace(unit, fences=(("gone", 1),)) if dice.random() < 0.1 else unit for unit in units]
+
+    async def count(key: str) -> int | None:
+        for _ in range(dice.randrange(20)):
+            await asyncio.sleep(0)
+        error = Break(ValueError()) if dice.random() < 0.05 else None
+        only_from = dice.randrange(50) if dice.random() < 0.2 else None
+        try:
+            committed = await ask(system, error or Count(only_from), keyed(key))
+        except (ActorFault, Conflict):
+            return None
+        return None if committed.replayed else committed.events[0].version
+
+    async def fact() -> int:
+        for _ in range(dice.randrange(60)):
+            await asyncio.sleep(0)
+        events = tuple(counted(dice.randrange(50)) for _ in range(dice.randrange(1, 4)))
+        await store.commit(Unit("default", events, operation="fact"))
+        return len(events)
+
+    store.spoil = spoil
+    facts = [asyncio.ensure_future(fact()) for _ in range(30)]
+    counts = await asyncio.gather(*(count(str(dice.randrange(150))) for _ in range(200)))
+    written = sum(await asyncio.gather(*facts))
+    log = store.stream(ISSUE)
+    made = [event.version for event in log if event.operation == "count"]
+    assert sorted(v for v in counts if v is not None) == made
+    assert len(log) == len(made) + written
+    values = [0, *(int(msgspec.json.decode(event.body)["branch"]) for event in log)]
+    assert all(values[v] == values[v - 1] + 1 for v in made)
+    assert len(made) > 20

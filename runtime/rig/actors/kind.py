@@ -13,7 +13,7 @@ from rig.model.decide.base import Context, Decision
 from rig.model.events import Event, NewEvent
 from rig.model.tables import R, Table
 from rig.store.port import Store
-from rig.store.units import Committed, Outcome
+from rig.store.units import Committed, Cursor, Outcome
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class Ask:
     """The version that the stream must have, else VersionConflict; None: decide on whatever is true."""
     outcome: Callable[[Committed], Outcome] | None = None
     """Makes the answer when the decision brings none; pure."""
+    cursors: tuple[Cursor, ...] = ()
 
 
 def provisional(new: NewEvent, call: Call, version: int, at: Micros) -> Event:

@@ -194,6 +194,7 @@ class StreamActor(RigActor):
             idempotency=None
             if call.idempotency_scope is None
             else Idempotency(call.idempotency_scope, call.idempotency_digest),
+            cursors=ask.cursors,
             outcome=_outcome(decision) or ask.outcome,
             follows=follows,
         )
@@ -234,8 +235,10 @@ class StreamActor(RigActor):
             result = step.result if step.unit is None else next(done)
             if result is None:
                 continue
-            moved_on = isinstance(result, (VersionConflict, AlreadyExists)) and step.unit is not None
-            if (moved_on or (isinstance(result, RigError) and step.unit is None and not true)) and self._may_retry(step):
+            moved_on = step.unit is not None and isinstance(result, (VersionConflict, AlreadyExists))
+            refused = step.unit is None and isinstance(result, RigError)
+            doubtful = not true and (moved_on or refused)  # decided on a state that never came to be
+            if step.tries < MAX_TRIES and (doubtful or (moved_on and step.ask.expected_version is None)):
                 step.tries += 1
                 again.append(step)
             elif isinstance(result, Committed):
@@ -251,12 +254,6 @@ class StreamActor(RigActor):
             self._actor_loop_teardown()
         elif self._again or self.actor_inbox.letters:
             self.actor_inbox.wake()
-
-    @staticmethod
-    def _may_retry(step: _Step) -> bool:
-        if step.unit is not None and step.ask.expected_version is not None:
-            return False
-        return step.tries < MAX_TRIES
 
     def _answer(self, step: _Step, committed: Committed) -> None:
         if step.reply is None:

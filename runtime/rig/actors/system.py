@@ -20,7 +20,7 @@ from rig.ids import Ids
 from rig.model.call import Call
 from rig.model.events import NewEvent, encode
 from rig.store.port import Batch, Store
-from rig.store.units import Committed, Outcome, Unit
+from rig.store.units import Committed, Cursor, Outcome, Unit
 
 log = logging.getLogger("rig.actors")
 
@@ -106,13 +106,14 @@ class System:
         *,
         expected_version: int | None = None,
         outcome: Callable[[Committed], Outcome] | None = None,
+        cursors: tuple[Cursor, ...] = (),
         deadline: float = 10.0,
     ) -> Committed:
         """Have a command decided by the actor of stream ``key`` of the call's tenant; returns once it is safe on disk.
 
         ``expected_version`` refuses with VersionConflict if the stream has another. ``outcome`` makes the answer (that a
-        repeat of the call's idempotency key gets again) if the decision brings none. Raises what the decision refuses with,
-        what ``Store.commit`` raises, Busy, Draining, ActorFault, and DeadlineExceeded after ``deadline`` seconds. Neither
+        repeat of the call's idempotency key gets again) if the decision brings none. ``cursors`` move in the same unit: a
+        reactor's effect happens once. Raises what the decision refuses with, what ``Store.commit`` raises, Busy, Draining, ActorFault, and DeadlineExceeded after ``deadline`` seconds. Neither
         the deadline nor a cancelled caller stops the command: it is decided and stored as if someone waited.
         """
         if self._stopping:
@@ -120,7 +121,7 @@ class System:
         if self._waiting >= self._max_waiting:
             raise Busy
         actor = self._activate(kind, call.tenant, key)
-        reply = actor.actor_ref.ask(Ask(command, call, expected_version, outcome), block=False)
+        reply = actor.actor_ref.ask(Ask(command, call, expected_version, outcome, cursors), block=False)
         self._waiting += 1
         try:
             async with asyncio.timeout(deadline):
