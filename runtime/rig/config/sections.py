@@ -89,7 +89,7 @@ class Dispatch(Section):
     model: str = ""
     """Model of an issue that names none; empty lets the provider choose."""
     success_state: Literal["in_review", "done"] = "in_review"
-    """State of an issue whose session succeeded."""
+    """State of an issue whose session succeeded: `in_review` or `done`."""
     max_concurrent: int = Field(10, ge=0)
     """How many issues run at once, beside the limit of `executor.slots`; 0: none."""
     max_turns: int = Field(20, ge=1)
@@ -106,7 +106,7 @@ class Workspace(Section):
     root: str = ""
     """Folder of all workspaces; empty: `workspaces` in the data directory. Also the variable WORKSPACE_DIR."""
     strategy: Literal["worktree", "clone", "directory"] = "worktree"
-    """How a workspace is made: a git worktree, a clone of its own, or an empty folder."""
+    """How one is made: `worktree` of a shared clone, `clone` of its own, or `directory`, an empty folder."""
     repo: str = ""
     """Git address or path that workspaces are made from; empty: the issue's repository on GitHub."""
     commit: bool = True
