@@ -5,10 +5,10 @@ import re
 from rig.errors import BadRequest
 
 _SEGMENT = r"[A-Za-z0-9_.-]{1,100}"
-REPO = re.compile(rf"^(?!\.{{1,2}}/){_SEGMENT}/(?!\.{{1,2}}$){_SEGMENT}$")
-IDENTIFIER = re.compile(r"^[A-Z][A-Z0-9]{0,9}-\d{1,9}$")
-ISSUE_STREAM = re.compile(rf"^(?!\.{{1,2}}/)({_SEGMENT}/(?!\.{{1,2}}#){_SEGMENT})#([1-9]\d{{0,15}})$")
-JOB = re.compile(r"^ir-[0-9a-f]{8}$")
+REPO = re.compile(rf"^(?!\.{{1,2}}/){_SEGMENT}/(?!\.{{1,2}}\Z){_SEGMENT}\Z")
+IDENTIFIER = re.compile(r"^[A-Z][A-Z0-9]{0,9}-\d{1,9}\Z")
+ISSUE_STREAM = re.compile(rf"^(?!\.{{1,2}}/)({_SEGMENT}/(?!\.{{1,2}}#){_SEGMENT})#([1-9]\d{{0,15}})\Z")
+JOB = re.compile(r"^ir-[0-9a-f]{8}\Z")
 
 RESERVED = frozenset({"config", "keys", "webhooks", "audit", "faults", "daemon"})
 """Streams that are Rig's own; no agent may be called so."""

@@ -1,0 +1,57 @@
+"""Which amount counts for a usage line (R0-43 … R0-46, R0-52)."""
+
+import pytest
+
+from rig.model.costs import Price, cost, dollars, picodollars
+from rig.model.rows import Tokens
+from rig.prices import PriceBook
+
+SONNET = Price(3_000_000, 15_000_000, 300_000, 3_750_000, 6_000_000)
+SEED = Tokens(10, 4994, 160_855, 28_927)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "reported", "price", "counted", "rule"),
+    [
+        (SEED, "0.242194", SONNET, "0.23167275", "recomputed"),
+        (Tokens(), "5", SONNET, "0", "zero_tokens"),
+        (Tokens(1000, 100), "0.5", SONNET, "0.5", "reported"),
+        (Tokens(1000, 100), None, SONNET, "0.0045", "recomputed"),
+        (Tokens(1000, 100), None, None, "0", "unpriced"),
+        (Tokens(1000, 100), "0.5", None, "0.5", "reported"),
+        (SEED, "0.242194", None, "0.242194", "unpriced"),
+        (Tokens(0, 0, 1), "9", SONNET, "0.0000003", "recomputed"),
+    ],
+)
+def test_the_amount_that_counts(tokens: Tokens, reported: str | None, price: Price | None, counted: str, rule: str) -> None:
+    found = cost(tokens, None if reported is None else picodollars(reported), price)
+    assert (found.counted, found.rule) == (picodollars(counted), rule)
+
+
+def test_the_seeds_example_rounds_once_at_the_edge() -> None:
+    """R0-52, conventions §13"""
+    assert dollars(cost(SEED, picodollars(0.242194), SONNET).counted) == 0.231673
+
+
+def test_hour_long_cache_writes_have_their_own_price() -> None:
+    assert cost(Tokens(0, 0, 0, 100), None, SONNET, one_hour=40).counted == 60 * 3_750_000 + 40 * 6_000_000
+
+
+@pytest.mark.parametrize(
+    ("model", "known"),
+    [
+        ("claude-sonnet-4-5", True),
+        ("claude-sonnet-4-5-20250929", True),
+        ("anthropic/claude-sonnet-4-5", True),
+        ("claude-sonnet-4-5[1m]", True),
+        ("opus", True),
+        ("no-such-model", False),
+        ("", False),
+    ],
+)
+def test_models_are_found_by_their_usual_names(model: str, known: bool) -> None:
+    assert (PriceBook().price(model) is not None) is known
+
+
+def test_the_price_data_gives_the_seeds_amount() -> None:
+    assert PriceBook().cost("claude-sonnet-4-5", SEED, 0.242194)["counted"] == picodollars("0.23167275")
