@@ -35,6 +35,8 @@ class HeldStore:
         self.spoil: Callable[[Sequence[Unit]], Sequence[Unit]] = lambda units: units
         self.fail: BaseException | None = None
         """Raised by the next ``commit_many``."""
+        self.then: Unit | None = None
+        """Someone else's unit, stored after that of the next ``commit_many`` and before its answer."""
 
     @property
     def writable(self) -> bool:
@@ -49,7 +51,11 @@ class HeldStore:
         if self.fail is not None:
             error, self.fail = self.fail, None
             raise error
-        return await self._inner.commit_many(self.spoil(units))
+        results = await self._inner.commit_many(self.spoil(units))
+        if self.then is not None:
+            unit, self.then = self.then, None
+            await self._inner.commit(unit)
+        return results
 
     async def claim(self, claim: Claim) -> Committed | None:
         return await self._inner.claim(claim)

@@ -98,6 +98,26 @@ async def test_a_failed_commit_in_the_middle_of_a_turn_fails_what_was_decided_af
     await ask(system, Count(only_from=3))
 
 
+async def test_any_number_of_failures_in_a_turn_leaves_the_others_their_success(system: System, store: HeldStore) -> None:
+    lost = {f"k{n}" for n in range(1, 40, 2)}
+
+    def lose_leases(units: Sequence[Unit]) -> Sequence[Unit]:
+        return [replace(u, fences=(("gone", 1),)) if u.idempotency and u.idempotency.scope in lost else u for u in units]
+
+    store.spoil = lose_leases
+    results = await asyncio.gather(*(ask(system, call=keyed(f"k{n}")) for n in range(40)), return_exceptions=True)
+    assert [type(r) for r in results] == [Committed, StaleLease] * 20
+    assert store.count() == 20
+
+
+async def test_a_burst_of_repeats_takes_two_turns(system: System, store: HeldStore) -> None:
+    await asyncio.gather(*(ask(system, call=keyed(f"k{n}")) for n in range(40)))
+    results = await asyncio.gather(*(ask(system, call=keyed(f"k{n}")) for n in range(40)), ask(system))
+    assert [r.replayed for r in results] == [True] * 40 + [False]
+    assert [len(units) for units in store.turns] == [40, 41, 1]
+    assert store.count() == 41
+
+
 async def test_a_refusal_on_a_state_that_never_came_to_be_is_decided_again(system: System, store: HeldStore) -> None:
     def lose_lease(units: Sequence[Unit]) -> Sequence[Unit]:
         store.spoil = lambda units: units
@@ -149,6 +169,14 @@ async def test_a_foreign_fact_between_turns_is_seen_by_the_next_message(system: 
     await ask(system)
     await store.commit(Unit("default", (counted(10),)))
     await ask(system, Count(only_from=10))
+    assert [len(units) for units in store.turns] == [1, 1]  # seen before deciding, not by a conflict
+
+
+async def test_a_foreign_fact_between_commit_and_answer_is_seen_by_the_next_message(system: System, store: HeldStore) -> None:
+    store.then = Unit("default", (counted(10),))
+    await ask(system)
+    await ask(system)
+    assert store.count() == 11
     assert [len(units) for units in store.turns] == [1, 1]  # seen before deciding, not by a conflict
 
 

@@ -9,11 +9,11 @@ from rig.actors.dispatcher import INBOX_LIMIT, Dispatcher
 from rig.clock import Clock, Micros
 from rig.ids import Ids
 from rig.model.call import Call
-from rig.model.decide.base import Context, Decision
+from rig.model.decide.base import Context, Decision, TimerChange
 from rig.model.events import Event, NewEvent
 from rig.model.tables import R, Table
 from rig.store.port import Store
-from rig.store.units import Committed, Cursor, Outcome
+from rig.store.units import Committed, Cursor, Idempotency, Outcome, Timer, Unit
 
 
 @dataclass(frozen=True)
@@ -75,3 +75,29 @@ def provisional(new: NewEvent, call: Call, version: int, at: Micros) -> Event:
         body_hash=b"",
         hash=b"",
     )
+
+
+def unit(ask: Ask, decision: Decision, expect: dict[str, int], follows: bool) -> Unit:
+    """What a decision does, in the store's words."""
+    call, answer = ask.call, decision.outcome
+    outcome = ask.outcome if answer is None else lambda committed: Outcome(*answer(committed))
+    scope = call.idempotency_scope
+    return Unit(
+        tenant=call.tenant,
+        events=decision.events,
+        expect=expect,
+        principal=call.principal,
+        operation=call.operation,
+        request_id=call.request_id,
+        timers=_timers(decision.timers),
+        timers_fired=_timers(decision.timers_fired),
+        cursors=ask.cursors,
+        fences=decision.fences,
+        idempotency=None if scope is None else Idempotency(scope, call.idempotency_digest),
+        outcome=outcome,
+        follows=follows,
+    )
+
+
+def _timers(changes: tuple[TimerChange, ...]) -> tuple[Timer, ...]:
+    return tuple(Timer(c.key, c.due, c.payload) for c in changes)

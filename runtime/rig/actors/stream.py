@@ -1,7 +1,6 @@
 """Turns: how the actor of one stream decides many messages at once and commits them together, only ever on the truth."""
 
 from asyncio import CancelledError, Task
-from collections.abc import Callable
 from contextvars import Context as Variables
 from typing import Any, Final
 
@@ -9,14 +8,14 @@ import msgspec
 
 from rig.actors.base import RigActor
 from rig.actors.future import RigFuture
-from rig.actors.kind import Ask, Host, Kind, provisional
+from rig.actors.kind import Ask, Host, Kind, provisional, unit
 from rig.errors import AlreadyExists, Draining, IdempotencyReuse, OutcomeUnknown, RigError, VersionConflict
 from rig.model.call import Call
-from rig.model.decide.base import Context, Decision, TimerChange
-from rig.store.units import Committed, Idempotency, Outcome, Timer, Unit
+from rig.model.decide.base import Context
+from rig.store.units import Committed, Unit
 
 MAX_TRIES = 5
-"""How often a command is decided again because the stream moved on."""
+"""How often a command is decided again because others moved the stream on."""
 
 MAX_UNITS = 256
 """Units of one turn; what a fast decide can do in a slice must still fit a group commit."""
@@ -27,13 +26,14 @@ _UNSET: Final = object()
 class _Step:
     """A message within a turn, with what became of it so far: a unit, or a result that needs no commit."""
 
-    __slots__ = ("ask", "reply", "result", "tries", "unit", "variables")
+    __slots__ = ("ask", "redo", "reply", "result", "tries", "unit", "variables")
 
     def __init__(self, ask: Ask, reply: RigFuture | None, variables: Variables) -> None:
         self.ask = ask
         self.reply = reply
         self.variables = variables
         self.tries = 0
+        self.redo = False
         self.unit: Unit | None = None
         self.result: Committed | RigError | None = None
 
@@ -144,6 +144,10 @@ class StreamActor(RigActor):
         """
         step.unit, step.result = None, None
         try:
+            if step.redo:  # one repeat in a turn spoils what is behind it; a turn of repeats must not do so one by one
+                step.result = self._replay(step.ask.call)
+                if step.result is not None:
+                    return True
             fresh = self._version is None and self._load()
             try:
                 step.unit = self._decide(step.ask, follows=bool(units))
@@ -181,23 +185,7 @@ class StreamActor(RigActor):
                 version += 1
                 row = self.kind.fold(row, provisional(new, call, version, now))
         self._row, self._version = row, version
-        return Unit(
-            tenant=self.tenant,
-            events=decision.events,
-            expect=expect,
-            principal=call.principal,
-            operation=call.operation,
-            request_id=call.request_id,
-            timers=_timers(decision.timers),
-            timers_fired=_timers(decision.timers_fired),
-            fences=decision.fences,
-            idempotency=None
-            if call.idempotency_scope is None
-            else Idempotency(call.idempotency_scope, call.idempotency_digest),
-            cursors=ask.cursors,
-            outcome=_outcome(decision) or ask.outcome,
-            follows=follows,
-        )
+        return unit(ask, decision, expect, follows)
 
     def _replay(self, call: Call) -> Committed | None:
         """The first answer to this very request, which may well have brought about the state that now refuses it (I3)."""
@@ -238,8 +226,10 @@ class StreamActor(RigActor):
             moved_on = step.unit is not None and isinstance(result, (VersionConflict, AlreadyExists))
             refused = step.unit is None and isinstance(result, RigError)
             doubtful = not true and (moved_on or refused)  # decided on a state that never came to be
-            if step.tries < MAX_TRIES and (doubtful or (moved_on and step.ask.expected_version is None)):
-                step.tries += 1
+            raced = not doubtful and moved_on and step.ask.expected_version is None and step.tries < MAX_TRIES
+            if doubtful or raced:
+                step.tries += raced  # the first that fails is answered or counted, so those behind it come to their turn
+                step.redo = True
                 again.append(step)
             elif isinstance(result, Committed):
                 self._answer(step, result)
@@ -259,9 +249,9 @@ class StreamActor(RigActor):
         if step.reply is None:
             return
         try:
-            unit = step.unit
-            if unit is not None and unit.outcome is not None and committed.outcome is None:
-                committed = msgspec.structs.replace(committed, outcome=unit.outcome(committed))
+            answer = step.unit.outcome if step.unit is not None else None
+            if answer is not None and committed.outcome is None:
+                committed = msgspec.structs.replace(committed, outcome=answer(committed))
         except BaseException as error:  # noqa: BLE001  # answered, and told as a fault
             self._refuse(step.reply, error)
         else:
@@ -287,14 +277,3 @@ class StreamActor(RigActor):
         super()._actor_loop_teardown()
         while self._again:
             self._refuse(self._again.pop(0).reply, Draining())
-
-
-def _timers(changes: tuple[TimerChange, ...]) -> tuple[Timer, ...]:
-    return tuple(Timer(c.key, c.due, c.payload) for c in changes)
-
-
-def _outcome(decision: Decision) -> Callable[[Committed], Outcome] | None:
-    answer = decision.outcome
-    if answer is None:
-        return None
-    return lambda committed: Outcome(*answer(committed))
