@@ -10,7 +10,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from rig.config import Configuration, load, write_mirror
-from rig.errors import ConfigError
+from rig.config.overlay import patched, put, without
+from rig.errors import BadRequest, ConfigError, NotFound
 
 
 class Shop(BaseModel):
@@ -133,3 +134,45 @@ def test_the_mirror_is_replaced_whole_and_leaves_no_draft(tmp_path: Path, monkey
         write_mirror(path, {"server": {"port": 3}})
     assert os.listdir(tmp_path) == ["overlay.toml"]
     assert tomllib.loads(path.read_text()) == {"server": {"port": 2}}
+
+
+OVERLAY = {"server": {"port": 1, "host": "a"}, "providers": {"x": {"env": {"A": "b"}}}}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "result"),
+    [
+        ("server.port", 2, {"server": {"port": 2, "host": "a"}, "providers": {"x": {"env": {"A": "b"}}}}),
+        ("server", {"port": 3}, {"server": {"port": 3}, "providers": {"x": {"env": {"A": "b"}}}}),
+        ("hooks.before_run", "x", {**OVERLAY, "hooks": {"before_run": "x"}}),
+        ("providers.x.env", {}, {"server": {"port": 1, "host": "a"}, "providers": {"x": {"env": {}}}}),
+    ],
+)
+def test_a_key_is_put(path: str, value: Any, result: dict[str, Any]) -> None:
+    assert put(OVERLAY, path, value) == result
+
+
+def test_a_key_is_taken_out_with_the_tables_that_it_leaves_empty() -> None:
+    assert without(OVERLAY, "server.port") == {"server": {"host": "a"}, "providers": OVERLAY["providers"]}
+    assert without(OVERLAY, "providers.x.env.A") == {"server": OVERLAY["server"]}
+    assert without(OVERLAY, "server") == {"providers": OVERLAY["providers"]}
+    for path in ("server.x", "server.port.x", "y"):
+        with pytest.raises(NotFound):
+            without(OVERLAY, path)
+
+
+@pytest.mark.parametrize("path", ["", ".", "a.", ".a", "a..b"])
+def test_a_path_without_keys_is_malformed(path: str) -> None:
+    with pytest.raises(BadRequest):
+        put(OVERLAY, path, 1)
+    with pytest.raises(BadRequest):
+        without({"a": {"b": 1}}, path)
+
+
+def test_a_patch_is_merged_and_changes_neither_side() -> None:
+    patch = {"server": {"port": 5}, "hooks": {"before_run": "x"}}
+    values = patched(OVERLAY, patch)
+    values["hooks"]["before_run"] = "y"
+    assert values["server"] == {"port": 5, "host": "a"}
+    assert patch["hooks"] == {"before_run": "x"}
+    assert OVERLAY["server"] == {"port": 1, "host": "a"}

@@ -30,7 +30,7 @@ def merge(layers: list[Layer]) -> tuple[Values, dict[str, Layer]]:
     values: Values = {}
     setters: dict[str, Layer] = {}
     for layer in layers:
-        _merge(values, layer.values)
+        merge_into(values, layer.values)
         for key, _ in leaves(layer.values):
             for other in [k for k in setters if _within(k, key) or _within(key, k)]:
                 del setters[other]
@@ -63,13 +63,14 @@ def nested(flat: Mapping[str, Any]) -> Values:
     return values
 
 
-def _merge(into: Values, over: Mapping[str, Any]) -> None:
+def merge_into(into: Values, over: Mapping[str, Any]) -> None:
+    """Put ``over`` on top of ``into``, which is changed; ``over`` never is, nor shares a table with it."""
     for key, value in over.items():
         if isinstance(value, Mapping):
             below = into.get(key)
             if not isinstance(below, dict):
                 below = into[key] = {}
-            _merge(below, value)
+            merge_into(below, value)
         else:
             into[key] = value
 
