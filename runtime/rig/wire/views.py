@@ -296,6 +296,11 @@ def delivery(row: DeliveryRow) -> answers.Delivery:
     )
 
 
+def plugin(record: object) -> answers.Plugin:
+    """A plugin's record (``rig.plugin.record.PluginRecord``), field by field."""
+    return msgspec.convert(record, answers.Plugin, from_attributes=True)
+
+
 def transition_table(issues: Iterable[IssueRow], as_of: int) -> answers.Transitions:
     """The table of states, and what the given non-terminal issues may become."""
     table = {str(state): [str(t) for t in targets] for state, targets in transitions().items()}

@@ -1,0 +1,180 @@
+"""What the HTTP edge needs of the rest of Rig, as ports; ``rig.service`` fills them, tests fill them with fakes."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from rig.bus.bus import Bus
+from rig.clock import Clock
+from rig.ids import Ids
+from rig.model.call import Call
+from rig.model.health import HealthReport
+from rig.model.rows import Tokens
+from rig.plugin.contexts import Identity, Mapped, WebhookDelivery, WebhookSettings
+from rig.plugin.record import PluginRecord
+from rig.store.port import Store
+from rig.store.units import Committed, Outcome
+
+
+class Asks(Protocol):
+    """The actors' door (``rig.actors.system.System``)."""
+
+    async def ask(
+        self,
+        kind: str,
+        call: Call,
+        key: str,
+        command: Any,
+        *,
+        expected_version: int | None = None,
+        outcome: Callable[[Committed], Outcome] | None = None,
+        deadline: float = 10.0,
+    ) -> Committed: ...
+
+
+class LogRecord(Protocol):
+    """One line of an execution's output."""
+
+    @property
+    def line(self) -> int:
+        """Counted from 1."""
+        ...
+
+    @property
+    def at(self) -> int: ...
+
+    @property
+    def stream(self) -> str: ...
+
+    @property
+    def text(self) -> str: ...
+
+
+class Logs(Protocol):
+    """Output of executions."""
+
+    async def read(self, execution: str, after: int = 0, limit: int = 1000) -> Sequence[LogRecord]:
+        """Lines after a line, oldest first."""
+        ...
+
+    def follow(self, execution: str, after: int = 0) -> AsyncIterator[Sequence[LogRecord]]:
+        """Batches of lines as they come; ends when the execution has ended and everything was given."""
+        ...
+
+
+class ConfigurationPort(Protocol):
+    """The configuration in force; writing goes through the log."""
+
+    def effective(self) -> Mapping[str, Any]: ...
+
+    def provenance(self) -> Mapping[str, str]: ...
+
+    def schema(self) -> Mapping[str, Any]: ...
+
+    def candidate(self, overlay: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The overlay as it may be stored, secrets replaced by references; raises ConfigError with every error."""
+        ...
+
+
+class HookSource(Protocol):
+    """A webhook source under its plugin's guard (``rig.plugin.host.GuardedSource``)."""
+
+    type: str
+
+    async def verify(self, delivery: WebhookDelivery, secrets: Sequence[str]) -> None:
+        """Raises BadSignature."""
+        ...
+
+    async def identify(self, delivery: WebhookDelivery) -> Identity: ...
+
+    async def normalize(self, delivery: WebhookDelivery, settings: WebhookSettings) -> Mapped: ...
+
+
+@dataclass(frozen=True)
+class Hook:
+    """A configured webhook source with the plugin that reads it."""
+
+    name: str
+    source: HookSource
+    secrets: tuple[str, ...]
+    """Current secret first; a source without one accepts nothing."""
+    tenant: str = "default"
+
+
+@dataclass(frozen=True)
+class HttpSettings:
+    """How the edge is set up."""
+
+    auth_mode: Literal["auto", "required"] = "auto"
+    loopback_bind: bool = True
+    """Whether it listens on a loopback address alone; elsewhere nobody is the local operator."""
+    operator_token: str | None = None
+    """Content of the operator token file in the data directory."""
+    submit_keys: tuple[str, ...] = ()
+    """Plain keys of SUBMIT_API_KEYS."""
+    allowed_hosts: tuple[str, ...] = ()
+    public_url: str = ""
+    heartbeat: float = 15.0
+    """Seconds of silence after which an event stream says that it lives."""
+
+
+def _no_tenants() -> Sequence[str]:
+    return ("default",)
+
+
+def _ready() -> str | None:
+    return None
+
+
+def _nobody(peer: tuple[str, int]) -> str | None:
+    return None
+
+
+def _no_hooks(name: str) -> Sequence[Hook]:
+    return ()
+
+
+def _plain(data: bytes) -> bytes:
+    return data
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deps:
+    """Everything that a handler may use."""
+
+    store: Store
+    system: Asks
+    clock: Clock
+    ids: Ids
+    bus: Bus
+    price: Callable[[str, Tokens, Any], dict[str, Any]]
+    """(model, tokens, reported dollars as posted or None) to ``meta.cost`` of a usage event."""
+    logs: Logs
+    config: ConfigurationPort
+    health: Callable[[], Awaitable[HealthReport]]
+    plugins: Callable[[], Sequence[PluginRecord]] = tuple
+    ready: Callable[[], str | None] = _ready
+    """Why Rig takes no work (``replaying``, ``draining``, ``log_corrupt``), None when it does."""
+    hooks: Callable[[str], Sequence[Hook]] = _no_hooks
+    """Sources that are called so, or are of that type."""
+    hook_settings: Callable[[str], WebhookSettings] = lambda tenant: WebhookSettings()
+    peer_attempt: Callable[[tuple[str, int]], str | None] = _nobody
+    """(address, port) of a peer to the running execution that its process belongs to: ``""`` when that can't be told while
+    some run, None when it belongs to none."""
+    tenants: Callable[[], Sequence[str]] = _no_tenants
+    """Tenants in the log, for finding a key by its digest."""
+    settings: HttpSettings = HttpSettings()
+    success_state: Callable[[], Literal["in_review", "done"]] = lambda: "in_review"
+    """Where a completed issue goes (``dispatch.success_state``)."""
+    retry_after: Callable[[int], float | None] = lambda attempt: min(10.0 * 2 ** (attempt - 1), 300.0)
+    """Attempt that failed, from 1, to seconds until the next one; None: there is none."""
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    seal: Callable[[bytes], bytes] = _plain
+    """Encrypts an answer with a secret that is kept for a repeat of its Idempotency-Key."""
+    unseal: Callable[[bytes], bytes] = _plain
+
+
+DEPS: web.AppKey[Deps] = web.AppKey("deps", Deps)

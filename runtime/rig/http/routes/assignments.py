@@ -1,0 +1,184 @@
+"""Handing out work: look, claim, renew, end."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from rig.clock import iso
+from rig.errors import BadRequest, Forbidden, NotFound, StaleLease
+from rig.http.ask import Ask, outcome
+from rig.model import identity
+from rig.model.decide import issue as commands
+from rig.model.rows import IssueRow, LeaseRow, QueueRow
+from rig.model.states import VOCABULARY
+from rig.model.tables import ISSUES, LEASES, QUEUE, Query
+from rig.store.engine import lease_payload
+from rig.store.units import Claim, Committed, Outcome, Timer
+from rig.wire import views
+from rig.wire.shapes import answers, requests
+
+MAX_WAIT = 60
+
+
+async def get_next_assignment(ask: Ask) -> web.StreamResponse:
+    """``GET /api/assignments/next``: a pure read of the queue's head (R0-28, R0-29)."""
+    agent = ask.text("agentId")
+    if agent is not None:
+        identity.agent_stream(agent)
+
+    async def look() -> web.StreamResponse | None:
+        head = _head(ask, ask.deps.clock.now())
+        return None if head is None else ask.answer(views.assignment(head))
+
+    return await _wait_for(ask, look)
+
+
+def _head(ask: Ask, now: int) -> IssueRow | None:
+    where = (("ready", "=", 1), ("pool", "=", ""), ("not_before", "<=", now))
+    with ask.deps.store.snapshot() as snapshot:
+        for _, row in snapshot.page(Query(QUEUE, ask.call.tenant, where, ("rank", "queued_sequence"), 1)):  # type: ignore[arg-type]
+            return snapshot.get(ISSUES, ask.call.tenant, row.stream)
+    return None
+
+
+async def claim_assignment(ask: Ask) -> web.StreamResponse:
+    """``POST /api/assignments/claim``: decided by the store's writer, in arrival order (I8)."""
+    body = await ask.body(requests.Claim)
+    agent = body.agent_id or ask.text("agentId")
+    if agent is None:
+        raise BadRequest("agentId is missing", field="agentId")
+    identity.agent_stream(agent)
+    call, ids = ask.call, ask.deps.ids
+
+    async def take() -> web.StreamResponse | None:
+        lease = ids.uuid()
+
+        def answer(committed: Committed) -> Outcome:
+            row = committed.rows["leases", lease]
+            assert isinstance(row, LeaseRow)
+            issue = committed.rows["issues", row.issue]
+            assert isinstance(issue, IssueRow)
+            return outcome(views.claimed(issue, row))
+
+        committed = await ask.deps.store.claim(
+            Claim(
+                call.tenant,
+                agent,
+                lease,
+                ids.job(),
+                body.lease_seconds,
+                provider=body.provider,
+                pool=body.pool,
+                principal=call.principal,
+                operation=call.operation,
+                request_id=call.request_id,
+                idempotency=ask.idempotency,
+                outcome=answer,
+            )
+        )
+        return None if committed is None else ask.outcome(committed, answer)
+
+    return await _wait_for(ask, take)
+
+
+async def _wait_for(ask: Ask, attempt: Callable[[], Awaitable[web.StreamResponse | None]]) -> web.StreamResponse:
+    """Try, and with ``?wait=`` try again whenever the queue changes or an issue's wait is over; 204 in the end."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + ask.integer("wait", 0, 0, MAX_WAIT)
+    while True:
+        changed = ask.deps.bus.changed(ask.call.tenant, "queue")
+        found = await attempt()
+        if found is not None:
+            return found
+        left = deadline - loop.time()
+        if left <= 0 or ask.deps.bus.closed:
+            return web.Response(status=204)
+        await asyncio.wait((changed,), timeout=min(left, _due_in(ask)))
+
+
+def _due_in(ask: Ask) -> float:
+    """Seconds until the next waiting issue may be tried again; at most a minute."""
+    now = ask.deps.clock.now()
+    query: Query[QueueRow] = Query(QUEUE, ask.call.tenant, (("ready", "=", 1), ("not_before", ">", now)), ("not_before",), 1)
+    with ask.deps.store.snapshot() as snapshot:
+        for _, row in snapshot.page(query):
+            return max(0.01, (row.not_before - now) / 1e6)
+    return 60.0
+
+
+def _lease(ask: Ask, agent: str | None, fence: int | None) -> tuple[LeaseRow, str, int]:
+    """The lease of the path with the agent and fence that prove it; raises NotFound, BadRequest, Forbidden, StaleLease."""
+    lease = ask.path("id")
+    mine = ask.identity
+    if mine.execution is not None:
+        if mine.lease is None or mine.lease[0] != lease:
+            raise Forbidden("an attempt may use its own lease only")
+        agent, fence = agent or mine.agent, mine.lease[1] if fence is None else fence
+    if agent is None or fence is None:
+        missing = "fence" if fence is None else "agentId"
+        raise BadRequest(f"{missing} is missing", field=missing)
+    row = ask.deps.store.get(LEASES, ask.call.tenant, lease)
+    if row is None:
+        raise NotFound("no such lease")
+    if row.agent != agent or row.fence != fence:
+        raise StaleLease("the lease is another agent's or its fence is another", lease=lease)
+    return row, agent, fence
+
+
+async def heartbeat_lease(ask: Ask) -> web.StreamResponse:
+    """``POST /api/leases/{id}/heartbeat``: moves the lease's timer; no event, a lease is presence."""
+    body = await ask.body(requests.LeaseHeartbeat)
+    row, _, fence = _lease(ask, body.agent_id, body.fence)
+    due = ask.deps.clock.now() + (body.lease_seconds or row.seconds or 120) * 1_000_000
+
+    def answer(committed: Committed) -> Outcome:
+        return outcome(answers.LeaseRenewed(expires_at=iso(due), messages=[], cancel_requested=False, budget_left=None))
+
+    timer = Timer(f"lease:{row.id}", due, lease_payload(row.issue, fence))
+    return await ask.commit(answer=answer, timers=(timer,), fences=((row.id, fence),))
+
+
+async def complete_lease(ask: Ask) -> web.StreamResponse:
+    """``POST /api/leases/{id}/complete``."""
+    body = await ask.body(requests.LeaseEnd)
+    row, agent, fence = _lease(ask, body.agent_id, body.fence)
+    command = commands.Complete(
+        agent=agent,
+        lease=row.id,
+        fence=fence,
+        state=ask.deps.success_state(),
+        branch=body.branch,
+        commit=body.commit,
+        result=body.result,
+        reason=body.reason,
+        turns=body.turns,
+    )
+    return await ask.command("issue", row.issue, command, _ended(row))
+
+
+async def fail_lease(ask: Ask) -> web.StreamResponse:
+    """``POST /api/leases/{id}/fail``: the issue waits for its next attempt, or has failed."""
+    body = await ask.body(requests.LeaseEnd)
+    row, agent, fence = _lease(ask, body.agent_id, body.fence)
+    issue = ask.deps.store.get(ISSUES, ask.call.tenant, row.issue)
+    seconds = ask.deps.retry_after(issue.attempt if issue is not None else 1)
+    command = commands.Fail(
+        agent=agent,
+        lease=row.id,
+        fence=fence,
+        reason=body.reason or "failed",
+        retry_at=None if seconds is None else ask.deps.clock.now() + int(seconds * 1e6),
+        result=body.result,
+        turns=body.turns,
+    )
+    return await ask.command("issue", row.issue, command, _ended(row))
+
+
+def _ended(lease: LeaseRow) -> Callable[[Committed], Outcome]:
+    def answer(committed: Committed) -> Outcome:
+        row = committed.rows.get(("issues", lease.issue))
+        state = VOCABULARY[row.state].conductor if isinstance(row, IssueRow) else "unknown"
+        return outcome(answers.LeaseEnded(stream_id=lease.issue, state=state, lease_id=lease.id))
+
+    return answer

@@ -1,0 +1,150 @@
+"""Issues: create, list, queue, trace, abort, force done."""
+
+import msgspec
+from aiohttp import web
+
+from rig.clock import iso
+from rig.errors import AlreadyExists, BadRequest, NotFound, VersionConflict
+from rig.http.ask import AS_OF, Ask, outcome
+from rig.http.routes import lists
+from rig.model import facts, identity
+from rig.model.decide import issue as commands
+from rig.model.events import Event, NewEvent, encode
+from rig.model.rows import IssueRow, QueueRow, UnappliedRow
+from rig.model.states import CONDUCTOR_STATES, VOCABULARY, WORKING
+from rig.model.tables import ISSUES, QUEUE, UNAPPLIED, Query
+from rig.store.port import Snapshot
+from rig.store.units import Committed, Outcome
+from rig.wire import views
+from rig.wire.shapes import answers, requests
+
+
+async def create_issue(ask: Ask) -> web.StreamResponse:
+    """``POST /api/v1/issues``: the first event of a new issue; 409 when there is one."""
+    body = await ask.body(requests.NewIssue)
+    given = {k: v for k, v in body.model_dump(by_alias=True).items() if v is not None}
+    fact = facts.parse({"type": "ISSUE_APPROVED", **given})
+    tenant, stream = ask.call.tenant, fact.stream
+    with ask.deps.store.snapshot() as snapshot:
+        version = snapshot.stream_version(tenant, stream)
+        exists = snapshot.get(ISSUES, tenant, stream) is not None
+    if exists:
+        raise AlreadyExists(f"issue {stream} exists already")
+
+    def answer(committed: Committed) -> Outcome:
+        row = committed.rows.get(("issues", stream))
+        state = VOCABULARY[row.state].conductor if isinstance(row, IssueRow) else "queued"
+        return outcome(answers.IssueCreated(identifier=stream, stream_id=stream, state=state), 201)
+
+    event = NewEvent(stream, fact.type.name, encode(fact.body))
+    try:
+        return await ask.commit(event, answer=answer, expect={stream: version})
+    except VersionConflict:
+        raise AlreadyExists(f"issue {stream} exists already") from None
+
+
+async def list_issues(ask: Ask) -> web.StreamResponse:
+    """``GET /api/issues``: by repository and number (6.1)."""
+    state = ask.text("state")
+    if state is not None and state not in CONDUCTOR_STATES:
+        raise BadRequest(f"state must be one of: {', '.join(CONDUCTOR_STATES)}", field="state")
+    limit, offset = lists.window(ask)
+    inner = tuple(s for s, words in VOCABULARY.items() if words.conductor == state)
+    query = Query(ISSUES, ask.call.tenant, (("state", "in", inner),) if state else (), ("repo", "number"), limit, offset)
+    return await lists.array(ask, query, views.issue)
+
+
+async def list_queue(ask: Ask) -> web.StreamResponse:
+    """``GET /api/queue``: what waits and may be handed out, in that order (R0-27, R0-30)."""
+    tenant, (limit, offset) = ask.call.tenant, lists.window(ask)
+
+    def job(snapshot: Snapshot) -> tuple[bytes, int]:
+        rows = [row for _, row in snapshot.page(_eligible(tenant, limit, offset))]
+        issues = [snapshot.get(ISSUES, tenant, row.stream) for row in rows]
+        shown = [views.assignment(issue) for issue in issues if issue is not None]
+        return msgspec.json.encode(shown), snapshot.as_of(tenant)
+
+    body, as_of = await lists.snapshot(ask, job)
+    return ask.bytes(body, headers={AS_OF: str(as_of)})
+
+
+def _eligible(tenant: str, limit: int, offset: int = 0) -> Query[QueueRow]:
+    return Query(QUEUE, tenant, (("ready", "=", 1),), ("rank", "queued_sequence"), limit, offset)
+
+
+async def find_issue_trace(ask: Ask) -> web.StreamResponse:
+    """``GET /api/issues/trace?repo=&issueNumber=``."""
+    return await _trace(ask, _named(ask))
+
+
+async def get_issue_trace(ask: Ask) -> web.StreamResponse:
+    """``GET /api/issues/{id}/trace``."""
+    return await _trace(ask, ask.path("id"))
+
+
+def _named(ask: Ask) -> str:
+    """The issue that ``repo`` and ``issueNumber`` name."""
+    repo = ask.required("repo")
+    ask.required("issueNumber")
+    return identity.issue_stream(repo, ask.integer("issueNumber", 0, 1, identity.MAX_ISSUE_NUMBER))
+
+
+async def _trace(ask: Ask, stream: str) -> web.StreamResponse:
+    tenant = ask.call.tenant
+
+    def job(snapshot: Snapshot) -> bytes | None:
+        events: list[Event] = snapshot.stream(tenant, stream)
+        if not events:
+            return None
+        unapplied: dict[int, UnappliedRow] = {
+            row.sequence: row for _, row in snapshot.page(Query(UNAPPLIED, tenant, (("stream", "=", stream),), limit=10_000))
+        }
+        row = snapshot.get(ISSUES, tenant, stream)
+        return msgspec.json.encode(views.trace(stream, row, events, unapplied, snapshot.as_of(tenant)))
+
+    body = await lists.snapshot(ask, job)
+    if body is None:
+        raise NotFound("no event of this issue is known")
+    return ask.bytes(body)
+
+
+async def force_done(ask: Ask) -> web.StreamResponse:
+    """``POST /api/admin/issues/force-done``: R0-59 … R0-62."""
+    stream = _named(ask)
+    repo, number = identity.split_issue(stream)
+    assert repo is not None
+    assert number is not None
+
+    def answer(committed: Committed) -> Outcome:
+        if not committed.events:
+            return outcome(answers.ForcedDone(repo=repo, issue_number=number, already_done=True, state="done"))
+        before = msgspec.json.decode(committed.events[0].body)["previousState"]
+        words = VOCABULARY[before].conductor
+        return outcome(answers.ForcedDone(repo=repo, issue_number=number, forced_done=True, previous_state=words))
+
+    return await ask.command("issue", stream, commands.ForceDone(), answer)
+
+
+async def abort_issue(ask: Ask) -> web.StreamResponse:
+    """``POST /api/v1/{id}/abort``: queued, running and retrying issues alike; a second one is 200."""
+    stream = ask.path("id")
+    if not identity.is_issue(stream):
+        raise NotFound("no such issue")
+    body = await ask.body(requests.Reason)
+    row = ask.deps.store.get(ISSUES, ask.call.tenant, stream)
+    if row is None:
+        raise NotFound("no such issue")
+    if row.state == "cancelled":
+        return ask.answer(_aborted("cancelled", True, row.updated_at))
+    status = "stopping" if row.state in WORKING else "cancelled"
+
+    def answer(committed: Committed) -> Outcome:
+        return outcome(_aborted(status, False, committed.at), 202)
+
+    return await ask.command("issue", stream, commands.Abort(reason=body.reason or "operator_abort"), answer)
+
+
+def _aborted(status: str, again: bool, at: int) -> answers.Aborted:
+    return answers.Aborted(
+        ok=True, status="cancelled" if status == "cancelled" else "stopping", already_stopping=again, requested_at=iso(at)
+    )
