@@ -3,10 +3,10 @@
 A name is looked up when it is first used, so ``import rig`` costs nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as type checkers read it; typing itself takes longer to import than all of this
 if TYPE_CHECKING:
+    from typing import Any
+
     from rig.errors import (
         BadRequest,
         BadSignature,
@@ -81,7 +81,9 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
+    from importlib import import_module
+
     if name not in _HOME_OF:
         raise AttributeError(f"module 'rig' has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_HOME_OF[name]), name)

@@ -1,0 +1,221 @@
+"""Loading plugins: the good are enabled, the broken have a record, and nothing else is disturbed (I30, F15)."""
+
+import threading
+import time
+from importlib import import_module
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from rig.clock import ManualClock
+from rig.errors import ConfigError, PluginError
+from rig.plugin.contexts import Fault
+from rig.plugin.host import PluginHost
+from rig.plugin.loader import PluginSettings
+from rig.plugin.record import PluginRecord
+from tests.plugin.conftest import MakePlugin
+
+GOOD = """
+    class Sleeper:
+        name = "sleeper"
+        async def run(self, session):
+            return rig.SessionResult(True)
+
+    @rig.hookimpl
+    def rig_register_providers(context):
+        return [rig.ProviderRegistration("sleeper", Sleeper())]
+"""
+
+CONFIGURED = """
+    import pydantic
+    class Config(pydantic.BaseModel):
+        model_config = {"extra": "forbid"}
+        size: int = 3
+        colour: str = "red"
+    RIG_CONFIG = Config
+    seen = []
+    @rig.hookimpl
+    def rig_register_health_checkers(context):
+        seen.append(context)
+        return []
+"""
+
+
+def _load(*entries: object, **settings: object) -> tuple[PluginHost, dict[str, PluginRecord]]:
+    host = PluginHost(PluginSettings(**settings), entries=list(entries))  # type: ignore[arg-type]
+    host.load()
+    return host, {r.name: r for r in host.records()}
+
+
+def test_a_good_plugin_is_enabled_and_its_provider_is_there(make_plugin: MakePlugin) -> None:
+    host, records = _load(make_plugin("good", GOOD))
+    assert records["good"].state == "enabled"
+    assert records["good"].hooks == ("rig_register_providers",)
+    assert records["good"].calls == 1
+    assert records["good"].last_error is None
+    assert host.provider("sleeper").name == "sleeper"
+
+
+def test_an_unknown_provider_is_refused_with_the_names_of_those_there_are(make_plugin: MakePlugin) -> None:
+    host, _ = _load(make_plugin("good", GOOD))
+    with pytest.raises(ConfigError, match="installed: sleeper"):
+        host.provider("claude")
+
+
+@pytest.mark.parametrize(
+    ("code", "state", "error"),
+    [
+        ("import nowhere_at_all", "load_error", "ModuleNotFoundError"),
+        ("raise RuntimeError('bad\\nday')", "load_error", "RuntimeError: bad day"),
+        ("import sys; sys.exit(3)", "load_error", "SystemExit: 3"),
+        ("raise KeyboardInterrupt", "load_error", "KeyboardInterrupt"),
+        ("raise TimeoutError('of its own')", "load_error", "TimeoutError: of its own"),
+        ("def (", "load_error", "SyntaxError"),
+        ("import threading; threading.Event().wait(30)", "load_error", "import took longer than 0.3 s"),
+        ("RIG_REQUIRES = '>=99'", "load_error", "needs rig >=99, and this is 0."),
+        ("RIG_REQUIRES = 'soon'", "load_error", "not a version range"),
+        ("RIG_CONFIG = 'nowhere_at_all:Config'", "load_error", "ModuleNotFoundError"),
+        ("@rig.hookimpl\ndef rig_make_coffee(): ...", "load_error", "unknown hook 'rig_make_coffee'"),
+        ("@rig.hookimpl\ndef rig_register_providers(context, sugar): ...", "load_error", "sugar"),
+        ("@rig.hookimpl\ndef rig_register_providers(): raise SystemExit", "load_error", "rig_register_providers: SystemExit"),
+        ("@rig.hookimpl\ndef rig_register_providers(): raise rig.ConfigError('no')", "config_error", "no"),
+        ("@rig.hookimpl\ndef rig_register_providers(): return 7", "load_error", "must return a list, not int"),
+        ("@rig.hookimpl\ndef rig_register_providers(): return None", "load_error", "must return a list, not NoneType"),
+        ("@rig.hookimpl\ndef rig_register_providers(): return ['x']", "load_error", "not str"),
+        ("@rig.hookimpl\ndef rig_register_webhook_sources(): return [object()]", "load_error", "WebhookSource"),
+        ("@rig.hookimpl\ndef rig_register_health_checkers(): return [object()]", "load_error", "HealthChecker"),
+        ("@rig.hookimpl(wrapper=True)\ndef rig_register_providers():\n  return (yield)", "load_error", "is a wrapper"),
+        (
+            "import threading\n@rig.hookimpl\ndef rig_register_providers(): threading.Event().wait(30)",
+            "load_error",
+            "timeout after 0.3 s",
+        ),
+    ],
+)
+def test_a_broken_plugin_has_a_record_and_the_others_are_loaded(
+    make_plugin: MakePlugin, code: str, state: str, error: str
+) -> None:
+    host, records = _load(make_plugin("broken", code), make_plugin("good", GOOD), load_seconds=0.3)
+    assert records["broken"].state == state
+    assert error in (records["broken"].last_error or "")
+    assert records["good"].state == "enabled"
+    assert set(host.providers) == {"sleeper"}
+
+
+def test_a_plugin_that_breaks_half_way_leaves_nothing_behind(make_plugin: MakePlugin) -> None:
+    code = (
+        GOOD
+        + """
+    @rig.hookimpl
+    def rig_register_health_checkers(context):
+        raise OSError
+    """
+    )
+    host, records = _load(make_plugin("half", code))
+    assert records["half"].state == "load_error"
+    assert host.providers == {}
+
+
+def test_a_provider_belongs_to_the_first_that_registers_it(make_plugin: MakePlugin) -> None:
+    host, records = _load(make_plugin("b", GOOD), make_plugin("a", GOOD))
+    assert records["a"].state == "enabled"
+    assert records["b"].last_error == "rig_register_providers: 'sleeper' is registered already"
+    assert set(host.providers) == {"sleeper"}
+
+
+def test_two_plugins_of_one_name_are_both_refused(make_plugin: MakePlugin) -> None:
+    host, records = _load(make_plugin("same", GOOD), make_plugin("same", GOOD))
+    assert records["same"].state == "load_error"
+    assert host.providers == {}
+
+
+def test_one_line_found_twice_on_the_path_is_one_plugin(make_plugin: MakePlugin) -> None:
+    entry = make_plugin("good", GOOD)
+    _, records = _load(entry, entry)
+    assert records["good"].state == "enabled"
+
+
+def test_an_entry_point_must_name_a_module(make_plugin: MakePlugin) -> None:
+    _, records = _load(make_plugin("odd", target="os.path:join"))
+    assert "must name a module" in (records["odd"].last_error or "")
+
+
+@pytest.mark.parametrize("settings", [{"disabled": frozenset({"bad"})}, {"only": frozenset({"good"})}])
+def test_a_disabled_plugin_is_not_even_imported(make_plugin: MakePlugin, settings: dict[str, object]) -> None:
+    _, records = _load(make_plugin("good", GOOD), make_plugin("bad", "raise RuntimeError"), **settings)
+    assert {n: r.state for n, r in records.items()} == {"bad": "disabled", "good": "enabled"}
+
+
+def test_a_strict_start_is_refused_by_a_broken_plugin_and_says_which(make_plugin: MakePlugin) -> None:
+    with pytest.raises(PluginError, match="bad: RuntimeError"):
+        _load(make_plugin("good", GOOD), make_plugin("bad", "raise RuntimeError"), strict=True)
+
+
+def test_a_plugin_gets_its_validated_configuration(make_plugin: MakePlugin) -> None:
+    entry = make_plugin("conf", CONFIGURED)
+    _load(entry, config={"conf": {"size": 9}})
+    (context,) = import_module(entry.value).seen
+    assert (context.config.size, context.config.colour, context.plugin) == (9, "red", "conf")
+
+
+def test_a_wrong_configuration_names_every_key_at_once(make_plugin: MakePlugin) -> None:
+    _, records = _load(make_plugin("conf", CONFIGURED), config={"conf": {"size": "big", "shape": 1}})
+    assert records["conf"].state == "config_error"
+    error = records["conf"].last_error or ""
+    assert "plugins.conf.size" in error
+    assert "plugins.conf.shape" in error
+
+
+def test_configuration_for_a_plugin_that_takes_none_is_an_error(make_plugin: MakePlugin) -> None:
+    _, records = _load(make_plugin("good", GOOD), config={"good": {"size": 1}})
+    assert records["good"].state == "config_error"
+
+
+def test_a_broken_plugin_is_named_in_health_and_is_not_critical(make_plugin: MakePlugin) -> None:
+    host, _ = _load(make_plugin("bad", "raise RuntimeError('/secret/path')"))
+    assert host._broken() == [("bad", "load_error: RuntimeError")]
+    assert host.health(ManualClock()) is not None
+
+
+def test_a_hanging_import_does_not_hold_up_the_exit(make_plugin: MakePlugin) -> None:
+    _load(make_plugin("hang", "import threading; threading.Event().wait(30)"), load_seconds=0.05)
+    assert all(t.daemon for t in threading.enumerate() if t.name.startswith("plugin-"))
+
+
+def test_faults_while_loading_are_reported(make_plugin: MakePlugin) -> None:
+    faults: list[Fault] = []
+    entry = make_plugin("bad", "@rig.hookimpl\ndef rig_register_providers(): raise OSError('disk')")
+    PluginHost(entries=[entry], on_fault=faults.append).load()
+    assert [(f.plugin, f.what, f.error) for f in faults] == [("bad", "rig_register_providers", "OSError: disk")]
+
+
+@pytest.mark.parametrize(
+    ("section", "environ", "expected"),
+    [
+        ({}, {}, PluginSettings()),
+        (
+            {"disabled": ["a"], "dir": "/x", "github": {"k": 1}},
+            {"RIG_LOAD_PLUGINS": "b, c", "RIG_STRICT_PLUGINS": "1"},
+            PluginSettings(frozenset({"a"}), frozenset({"b", "c"}), True, {"github": {"k": 1}}),
+        ),
+        ({}, {"RIG_LOAD_PLUGINS": "", "RIG_STRICT_PLUGINS": "0"}, PluginSettings(only=frozenset())),
+    ],
+)
+def test_settings_come_from_section_and_environment(
+    section: dict[str, object], environ: dict[str, str], expected: PluginSettings
+) -> None:
+    assert PluginSettings.of(section, environ) == expected
+
+
+def test_the_plugins_of_this_repository_load_without_a_fault() -> None:
+    entries = [EntryPoint(n, f"rig_{n}", "rig") for n in ("checks", "claude", "command", "github", "mock")]
+    began = time.perf_counter()
+    host, records = _load(*entries, strict=True)
+    assert time.perf_counter() - began < 5
+    assert {r.state for r in records.values()} == {"enabled"}
+    assert set(host.providers) == {"claude", "command", "mock"}
+    assert set(host.webhook_sources) == {"github"}
+    with pytest.raises(ConfigError, match="providers.command.command: Field required"):
+        host.provider("command").configure({})
+    with pytest.raises(ConfigError, match='"ask" does not work'):
+        host.provider("claude").configure({"approval": "ask"})

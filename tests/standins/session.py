@@ -1,0 +1,109 @@
+"""A session for trying providers by themselves: real processes, everything that is reported kept in lists."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from rig import Usage
+
+
+class LocalChild:
+    """A child process with pipes."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.pid = process.pid
+
+    async def lines(self) -> AsyncIterator[list[bytes]]:
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            yield [line.rstrip(b"\n")]
+
+    async def write(self, data: bytes) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(data)
+        await self._process.stdin.drain()
+
+    async def close_stdin(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
+    async def wait(self) -> int:
+        return await self._process.wait()
+
+
+class LocalSession:
+    """A ``rig.Session`` without Rig."""
+
+    def __init__(
+        self,
+        workspace: Path,
+        config: Any,
+        *,
+        prompt: str = "Do it.",
+        issue: str = "acme/shop#7",
+        model: str | None = None,
+        max_turns: int = 0,
+        resume: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.execution_id = "01900000-0000-7000-8000-000000000001"
+        self.issue = issue
+        self.workspace = workspace
+        self.prompt = prompt
+        self.model = model
+        self.max_turns = max_turns
+        self.resume = resume
+        self.config = config
+        self.environment: Mapping[str, str] = environment or {}
+        self.lines: list[str] = []
+        self.streams: list[str] = []
+        self.usages: list[Usage] = []
+        self.messages: list[tuple[str, int | None, int | None]] = []
+        self.argv: list[list[str]] = []
+        self.processes: list[asyncio.subprocess.Process] = []
+
+    async def spawn(
+        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, stdin: bytes | None = None, keep_stdin: bool = False
+    ) -> LocalChild:
+        self.argv.append(list(argv))
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            cwd=self.workspace,
+            env={"PATH": os.environ["PATH"], **self.environment, **(env or {})},
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            limit=16 * 1024 * 1024,
+            start_new_session=True,
+        )
+        self.processes.append(process)
+        child = LocalChild(process)
+        if stdin is not None:
+            await child.write(stdin)
+        if not keep_stdin:
+            await child.close_stdin()
+        return child
+
+    async def log(self, lines: Sequence[str], stream: Literal["stdout", "stderr", "agent", "system"] = "stdout") -> None:
+        self.lines.extend(lines)
+        self.streams.extend([stream] * len(lines))
+
+    async def usage(self, usage: Usage) -> None:
+        self.usages.append(usage)
+
+    async def progress(self, message: str, *, turns: int | None = None, steps: int | None = None) -> None:
+        self.messages.append((message, turns, steps))
+
+
+class AskingSession(LocalSession):
+    """A session that can put questions."""
+
+    def __init__(self, workspace: Path, config: Any, **rest: Any) -> None:
+        super().__init__(workspace, config, **rest)
+        self.asked: list[tuple[str, tuple[str, ...]]] = []
+
+    async def ask(self, question: str, options: Sequence[str] = ()) -> None:
+        self.asked.append((question, tuple(options)))
