@@ -1,0 +1,42 @@
+"""What happens when a timer of an issue is due: a lease without heartbeats ends, a wait between attempts is over."""
+
+import msgspec
+
+from rig.actors.kind import Kind
+from rig.actors.system import System
+from rig.actors.timers import Handler
+from rig.model.call import Call
+from rig.model.decide import agent, issue, job
+from rig.model.decide.base import TimerChange
+from rig.model.tables import AGENTS, ISSUES, JOBS
+from rig.store.units import Timer
+
+KINDS = (
+    Kind("issue", ISSUES, issue.decide, issue.fold),
+    Kind("agent", AGENTS, agent.decide, agent.fold),
+    Kind("job", JOBS, job.decide, job.fold),
+)
+"""Every kind of actor, for ``System``."""
+
+
+class LeaseTimer(msgspec.Struct, frozen=True):
+    """The payload of a lease's timer, as ``rig.store.engine.lease_payload`` writes it."""
+
+    issue: str
+    fence: int
+
+
+def handlers(system: System) -> dict[str, Handler]:
+    """The handlers of ``rig.actors.timers.Timers`` by kind of timer."""
+
+    async def lease(tenant: str, timer: Timer) -> object:
+        payload = msgspec.json.decode(timer.payload, type=LeaseTimer)
+        fired = TimerChange(timer.key, timer.due, timer.payload)
+        command = issue.Expire(lease=timer.key.removeprefix("lease:"), fence=payload.fence, timer=fired)
+        return await system.ask("issue", Call(tenant=tenant, operation="expire_lease"), payload.issue, command)
+
+    async def retry(tenant: str, timer: Timer) -> object:
+        command = issue.RetryDue(timer=TimerChange(timer.key, timer.due, timer.payload))
+        return await system.ask("issue", Call(tenant=tenant, operation="end_retry_wait"), timer.key.removeprefix("retry:"), command)
+
+    return {"lease": lease, "retry": retry}
