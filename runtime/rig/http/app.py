@@ -15,7 +15,7 @@ from rig.http.audit import Audit
 from rig.http.auth import ANONYMOUS, AttemptWithoutKey, Gate, Identity, KeyRing
 from rig.http.deps import DEPS, Deps
 from rig.http.guard import Guard
-from rig.http.headers import finish, trace_of
+from rig.http.headers import TRACE, finish, trace_of
 from rig.http.metrics import UNMATCHED, Metrics
 from rig.http.routes import HANDLERS
 from rig.store.port import Batch
@@ -101,7 +101,7 @@ def _bind(operation: Operation, handler: Handler, gate: Gate, audit: Audit, deps
             in_flight.discard(scope)
 
     async def endpoint(request: web.Request) -> web.StreamResponse:
-        trace: str = request["rig.trace"]
+        trace = request[TRACE]
         identity: Identity = ANONYMOUS
         try:
             identity = gate.identify(request, operation)
@@ -131,7 +131,7 @@ def _edge(deps: Deps, guard: Guard, metrics: Metrics, names: Mapping[Endpoint, s
     async def edge(request: web.Request, handler: Endpoint) -> web.StreamResponse:
         """Trace id in, guard, errors and headers out: the one middleware."""
         began = perf_counter()
-        trace = request["rig.trace"] = trace_of(request, fresh)
+        trace = request[TRACE] = trace_of(request, fresh)
         name = names.get(handler, UNMATCHED)
         response: web.StreamResponse
         try:

@@ -5,6 +5,9 @@ from collections.abc import Callable
 
 from aiohttp import hdrs, web
 
+TRACE: web.RequestKey[str] = web.RequestKey("trace", str)
+"""The trace id of a request."""
+
 _TRACEPARENT = re.compile(r"^[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
 _REQUEST_ID = re.compile(r"^[0-9a-f]{32}$|^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 
