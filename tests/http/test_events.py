@@ -6,10 +6,16 @@ from typing import Any
 import pytest
 
 from rig.model.tables import ISSUES
+from tests.http.edge import Edge
 
-from .conftest import Edge
-
-APPROVED = {"type": "ISSUE_APPROVED", "repo": "acme/web", "issueNumber": 42, "title": "Health", "priority": "normal", "dependsOn": []}
+APPROVED = {
+    "type": "ISSUE_APPROVED",
+    "repo": "acme/web",
+    "issueNumber": 42,
+    "title": "Health",
+    "priority": "normal",
+    "dependsOn": [],
+}
 
 
 async def test_a_posted_event_answers_as_the_seed_shows(edge: Edge) -> None:
@@ -68,7 +74,14 @@ async def test_the_same_idempotency_key_appends_once_and_another_body_is_422(edg
 
 async def test_a_usage_event_carries_its_computed_cost_into_the_trace(edge: Edge) -> None:
     await edge.approve(42)
-    usage = {"type": "TOKEN_USAGE", "agentId": "a", "repo": "acme/web", "issueNumber": 42, "model": "m", "inputTokens": 1_000_000}
+    usage = {
+        "type": "TOKEN_USAGE",
+        "agentId": "a",
+        "repo": "acme/web",
+        "issueNumber": 42,
+        "model": "m",
+        "inputTokens": 1_000_000,
+    }
     assert (await edge.post("/api/events", usage))[0] == 200
     _, trace = await edge.get("/api/issues/acme%2Fweb%2342/trace")
     assert trace["events"][-1]["data"]["inputTokens"] == 1_000_000
