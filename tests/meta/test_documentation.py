@@ -131,3 +131,11 @@ def test_every_hook_is_documented_with_its_context(docs: Path) -> None:
 def test_every_hook_has_a_plugin_that_uses_it() -> None:
     used = {name for point in entry_points(group="rig") for name in dir(importlib.import_module(point.module))}
     assert {name for name in dir(hookspecs) if name.startswith("rig_")} <= used
+
+
+def test_no_key_of_the_configuration_is_without_effect(repository: Path) -> None:
+    root = repository / "runtime" / "rig"
+    code = "\n".join(path.read_text() for path in root.rglob("*.py") if path.parent != root / "config")
+    code += (root / "config" / "configuration.py").read_text()
+    keys = [(section, key) for section, model in sections() for key in model.model_fields]
+    assert [f"{section}.{key}" for section, key in keys if f".{key}" not in code and f'"{key}"' not in code] == []

@@ -1,5 +1,6 @@
 """Named secrets, the references to them, API keys and the operator's token."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,29 @@ def test_a_secret_is_kept_sealed_and_found_again(path: Path) -> None:
     assert SealedFile(Vault(KEY), path).get("t", "TOKEN") is None
     assert b"canary" not in path.read_bytes()
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_secret_set_by_another_process_is_seen_at_once(path: Path) -> None:
+    daemon, command = SealedFile(Vault(KEY), path), SealedFile(Vault(KEY), path)
+    assert daemon.get("t", "TOKEN") is None
+    assert command.put("t", "TOKEN", "one") == 1
+    assert daemon.get("t", "TOKEN") == "one"
+    assert daemon.put("t", "TOKEN", "two") == 2
+    assert command.put("t", "OTHER", "three") == 1
+    assert (daemon.get("t", "TOKEN"), daemon.names("t")) == ("two", ["OTHER", "TOKEN"])
+    path.unlink()
+    assert daemon.names("t") == []
+
+
+def test_processes_that_set_secrets_at_the_same_time_lose_none(path: Path) -> None:
+    def put(number: int) -> None:
+        secrets = SealedFile(Vault(KEY), path)
+        for count in range(5):
+            secrets.put("t", f"S{number}_{count}", "value")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(put, range(4)))
+    assert len(SealedFile(Vault(KEY), path).names("t")) == 20
 
 
 def test_another_key_opens_no_secret_and_destroys_none(path: Path) -> None:

@@ -58,7 +58,7 @@ class Store(Section):
     """Where the log lives."""
 
     url: str = Field("", pattern=r"^(|memory:|sqlite:.+)$")
-    """Empty: SQLite in the data directory. `sqlite:PATH` puts it elsewhere, `memory:` keeps nothing."""
+    """Empty: SQLite in the data directory. `sqlite:FOLDER` puts it elsewhere, `memory:` keeps nothing."""
 
 
 class Auth(Section):
