@@ -46,8 +46,6 @@ class Server(Section):
     """Address to listen on. Any other than loopback needs a credential on every request."""
     port: int = Field(8080, ge=0, le=65535)
     """TCP port; 0 takes a free one and says which."""
-    trusted_proxies: Texts = ()
-    """Addresses or networks whose X-Forwarded-* headers count; none by default."""
     allowed_hosts: Texts = ()
     """Host names accepted besides the address listened on and loopback names (against DNS rebinding)."""
     public_url: str = Field("", pattern=r"^(https?://[^\s]+)?$")
