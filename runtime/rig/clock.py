@@ -79,7 +79,7 @@ def iso_or_none(at: Micros | None) -> str | None:
 
 def micros(text: str) -> Micros:
     """The instant that an ISO-8601 text names; a text without a zone is UTC. Raises ValueError."""
-    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return (moment - _EPOCH) // timedelta(microseconds=1)
