@@ -50,7 +50,7 @@ class Checker:
             self.running -= 1
 
 
-def _board(*checkers: Any, deadline: float = 0.3, **rest: Any) -> HealthBoard:
+def _board(*checkers: Any, deadline: float = 1.0, **rest: Any) -> HealthBoard:
     return HealthBoard([Watched(c, Guard(c.name), deadline) for c in checkers], ManualClock(), **rest)
 
 
@@ -72,9 +72,9 @@ async def test_checkers_run_in_parallel() -> None:  # R0-8
     board = _board(*(Checker(str(i), lambda: _after(0.15)) for i in range(4)))
     began = time.monotonic()
     report = await board.report(CONTEXT)
-    assert time.monotonic() - began < 0.3
+    assert time.monotonic() - began < 0.5
     assert report.overall == "Ok"
-    assert all(150 <= d.latency_ms < 300 for d in report.dependencies)  # R0-10
+    assert all(150 <= d.latency_ms < 500 for d in report.dependencies)  # R0-10
 
 
 async def test_a_hanging_critical_checker_is_degraded_by_timeout_and_not_503() -> None:  # R0-9

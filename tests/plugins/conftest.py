@@ -13,7 +13,7 @@ def claude(request: pytest.FixtureRequest) -> str:
     found = os.environ.get("RIG_TEST_CLAUDE") or shutil.which("claude")
     if not found:
         modules: Path = request.getfixturevalue("node_modules")
-        found = shutil.which(modules / ".bin" / "claude")
+        found = shutil.which(str(modules / ".bin" / "claude"))
     if not found:
         pytest.skip("claude is not installed: npm install @anthropic-ai/claude-code")
     return found

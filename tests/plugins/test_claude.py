@@ -94,14 +94,28 @@ async def test_running_out_of_turns_fails_the_session_and_still_counts_its_token
 
 
 async def test_a_program_that_is_killed_fails_the_session(tmp_path: Path, claude: str) -> None:
-    async with Anthropic(hang=True) as api:
+    async with Anthropic(hang_at=0) as api:
         session = _session(tmp_path, claude, api)
         running = asyncio.create_task(ClaudeProvider().run(session))
-        await asyncio.wait_for(api.asked.wait(), 20)
+        await asyncio.wait_for(api.hanging.wait(), 20)
         os.killpg(session.processes[0].pid, signal.SIGKILL)
         result = await running
         assert not result.ok
         assert result.reason == "claude was ended by signal 9"
+
+
+async def test_a_cancelled_session_still_counts_what_it_has_spent(tmp_path: Path, claude: str) -> None:
+    async with Anthropic(hang_at=1) as api:
+        session = _session(tmp_path, claude, api)
+        running = asyncio.create_task(ClaudeProvider().run(session))
+        await asyncio.wait_for(api.hanging.wait(), 20)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        os.killpg(session.processes[0].pid, signal.SIGKILL)
+        await session.processes[0].wait()
+        (usage,) = session.usages
+        assert (usage.input_tokens, usage.cache_read_tokens) == (api.turns[0].input, api.turns[0].cache_read)
 
 
 def _lines(*objects: object) -> Reading:

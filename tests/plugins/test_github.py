@@ -13,6 +13,7 @@ import pytest
 
 from rig import BadRequest, BadSignature, MalformedJson, Mapped, WebhookDelivery, WebhookSettings
 from rig.model import facts
+from rig.work.keys import workspace_key
 from rig_github.config import GitHubConfig
 from rig_github.payload import priority
 from rig_github.source import GitHubSource
@@ -257,6 +258,7 @@ def test_an_opened_pull_request_is_joined_by_its_branch() -> None:
     ("payload", "number"),
     [
         (_pull("opened", "rig/Codertocat_Hello-World_7"), 7),
+        (_pull("opened", f"rig/{workspace_key('Codertocat/Hello-World#31')}"), 31),
         (_pull("opened", "rig/codertocat-hello-world-12--00112233"), 12),
         (_pull("opened", "rig/ir-12345678"), None),
         (_pull("opened", "rig/other_repo_7--0123456789abcdef"), None),

@@ -38,8 +38,8 @@ class Anthropic:
     port: int = 0
     first_status: int = 200
     """Status of the answers to ``/v1/messages``; other than 200 is an API error."""
-    hang: bool = False
-    """Begin each answer and never end it."""
+    hang_at: int | None = None
+    """Turn, 0 or 1, whose answer begins and never ends; None for none."""
 
     def __post_init__(self) -> None:
         rng = random.Random(self.seed)
@@ -51,7 +51,7 @@ class Anthropic:
         """(method, path) of everything that was asked."""
         self.bodies: list[dict[str, Any]] = []
         self.keys: set[str | None] = set()
-        self.asked = asyncio.Event()
+        self.hanging = asyncio.Event()
         self._serial = rng.getrandbits(32)
         self._stopping = asyncio.Event()
 
@@ -88,7 +88,6 @@ class Anthropic:
             return _error(404, "not_found_error")
         body = await request.json()
         self.bodies.append(body)
-        self.asked.set()
         if self.first_status != 200:
             return _error(self.first_status, "invalid_request_error")
         if not body.get("stream"):
@@ -122,7 +121,8 @@ class Anthropic:
         }
         await send("message_start", message=message)
         await send("ping")
-        if self.hang:
+        if self.hang_at == int(again):
+            self.hanging.set()
             await self._stopping.wait()
             return response
         if again:

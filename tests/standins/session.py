@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -82,7 +83,8 @@ class LocalSession:
         self.processes.append(process)
         child = LocalChild(process)
         if stdin is not None:
-            await child.write(stdin)
+            with suppress(ConnectionResetError, BrokenPipeError):  # a program need not read its prompt
+                await child.write(stdin)
         if not keep_stdin:
             await child.close_stdin()
         return child

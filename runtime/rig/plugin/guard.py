@@ -16,14 +16,14 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any
 
-from rig.errors import PluginError, RigError
+from rig.errors import Busy, PluginError, RigError
 from rig.plugin.contexts import Fault
-
-WIDTH = 4
-"""Synchronous calls of one plugin that run at the same time; more wait within their deadline."""
 
 STRIKES = 5
 """Faults that are borne before the plugin is quarantined."""
+
+WIDTH = 8
+"""Synchronous calls of one plugin that run at the same time, more than strikes; others wait their turn, which is no fault."""
 
 FAREWELL = 1.0
 """Seconds that a cancelled call gets to put its things away."""
@@ -91,6 +91,8 @@ class Guard:
         self._limit = strikes
         self._on_fault = on_fault
         self._width = asyncio.Semaphore(WIDTH)
+        self._began: dict[asyncio.Task[Any] | None, float] = {}
+        """When the plugin's code began to run in each task; one that waits for its turn is not in it."""
 
     @property
     def ms_per_call(self) -> float:
@@ -100,21 +102,25 @@ class Guard:
     async def call(
         self, what: str, function: Callable[..., Any], *args: Any, deadline: float | None, expect: Any = None
     ) -> Any:
-        """Call the plugin and wait for at most ``deadline`` seconds (None waits for ever, and the call is not timed).
+        """Call the plugin and let it run for at most ``deadline`` seconds (None: for ever, and the call is not timed).
 
         ``expect`` is a type (or several) that the answer must have. Raises PluginError when the plugin fails, is late, answers with
-        something else or is quarantined; lets a RigError of the plugin through.
+        something else or is quarantined, Busy when its turn did not come; lets a RigError of the plugin through.
         """
         self._admit(what)
         task = self.start(what, function, *args, expect=expect, timed=deadline is not None)
         try:
             done, _ = await asyncio.wait({task}, timeout=deadline)
+            if not done and deadline is not None and (began := self._began.get(task)) is not None:
+                done, _ = await asyncio.wait({task}, timeout=max(0.0, began + deadline - time.monotonic()))
         except asyncio.CancelledError:
             task.cancel()
             await asyncio.wait({task}, timeout=FAREWELL)
             raise
         if not done:
             task.cancel()  # not awaited: it may not listen
+            if task not in self._began:
+                raise Busy(f"plugin {self.plugin} is busy")
             raise self.fault(what, f"timeout after {deadline:g} s")
         return task.result()
 
@@ -148,14 +154,14 @@ class Guard:
             self.seconds += time.monotonic() - began
 
     def fault(self, what: str, error: str, *, strike: bool = True) -> PluginError:
-        """Record a fault, tell ``on_fault``, and give the error to raise (it names no more than plugin and call)."""
+        """Record a fault, tell ``on_fault``, and give the error to raise, which names plugin, call and exception but not its text."""
         self.last_error = f"{what}: {error}"[:MAX_ERROR]
         if strike:
             self.strikes += 1
             self.quarantined = self.quarantined or self.strikes >= self._limit
         if self._on_fault is not None:
             self._on_fault(Fault(self.plugin, what, error, self.strikes, self.quarantined))
-        return PluginError(f"plugin {self.plugin} failed in {what}", plugin=self.plugin)
+        return PluginError(f"plugin {self.plugin} failed in {what}: {error.partition(':')[0]}", plugin=self.plugin)
 
     def _admit(self, what: str) -> None:
         if self.quarantined:
@@ -166,9 +172,11 @@ class Guard:
     ) -> Any:
         self.calls += 1
         began = time.monotonic()
+        task = asyncio.current_task()
         try:
             copies = [handed(a) for a in args]
             if inspect.iscoroutinefunction(function):
+                self._began[task] = began
                 answer = await function(*copies)
             else:
                 answer = await self._in_thread(function, copies)
@@ -179,6 +187,7 @@ class Guard:
         except BaseException as error:  # SystemExit would stop the daemon
             raise self.fault(what, describe(error), strike=strike or not isinstance(error, Exception)) from error
         finally:
+            began = self._began.pop(task, began)
             if timed:
                 self.timed += 1
                 self.seconds += time.monotonic() - began
@@ -189,6 +198,7 @@ class Guard:
 
     async def _in_thread(self, function: Callable[..., Any], args: list[Any]) -> Any:
         async with self._width:
+            self._began[asyncio.current_task()] = time.monotonic()
             future = asyncio.wrap_future(in_thread(function, *args))
             cancelled = False
             while not future.done():
