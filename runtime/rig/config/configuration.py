@@ -26,12 +26,12 @@ Models = Mapping[str, type[BaseModel]]
 class Configuration:
     """What holds, and why. Read values from ``settings``; ``load`` makes the first one."""
 
-    settings: Settings
+    settings: Settings = field(repr=False)
     data_dir: Path
     file: Path | None
     """The configuration file that was read, None when there was none."""
-    layers: tuple[Layer, ...]
-    setters: Mapping[str, Layer]
+    layers: tuple[Layer, ...] = field(repr=False)
+    setters: Mapping[str, Layer] = field(repr=False)
     provider_models: Models = field(default_factory=dict)
     """Models of the providers that are loaded; tables of others are kept unread."""
     plugin_models: Models = field(default_factory=dict)
