@@ -7,7 +7,7 @@ from time import perf_counter
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
-from rig.errors import Conflict, Draining, Forbidden, RigError, Unauthorized
+from rig.errors import BadRequest, Conflict, Draining, Forbidden, RigError, Unauthorized
 from rig.http import errors
 from rig.http.app_keys import KEYRING, METRICS
 from rig.http.ask import Ask
@@ -82,6 +82,8 @@ def _bind(operation: Operation, handler: Handler, gate: Gate, audit: Audit, deps
 
     async def handle(ask: Ask) -> web.StreamResponse:
         if not mutating:
+            if ask.request.body_exists:
+                raise BadRequest("a body makes no sense here")
             return await handler(ask)
         if deps.bus.closed:
             raise Draining

@@ -58,8 +58,6 @@ class Guard:
             raise BadRequest("the request target must be a path")
         if request.method not in _SAFE:
             self._check_origin(request, host)
-        elif request.body_exists and request.method != hdrs.METH_OPTIONS:
-            raise BadRequest("a body makes no sense here")
 
     def _judge(self, host: str) -> type[BadRequest] | type[Forbidden] | None:
         match = _HOST.match(host)
