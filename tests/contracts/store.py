@@ -94,12 +94,27 @@ class StoreContract(ABC):
 
     async def test_a_failing_unit_does_not_touch_its_neighbours(self, store: Log) -> None:
         results = await store.commit_many(
-            [unit(fact("ISSUE_APPROVED")), unit(fact("ISSUE_DONE"), expect={"acme/app#1": 5}), unit(fact("WORK_STARTED", agentId="a"))]
+            [
+                unit(fact("ISSUE_APPROVED")),
+                unit(fact("ISSUE_DONE"), expect={"acme/app#1": 5}),
+                unit(fact("WORK_STARTED", agentId="a")),
+            ]
         )
         assert [isinstance(r, Exception) for r in results] == [False, True, False]
         row = store.get(ISSUES, TENANT, "acme/app#1")
         assert row is not None
         assert (row.state, row.version) == ("in_progress", 2)
+
+    async def test_a_unit_that_follows_a_failed_one_fails_too(self, store: Log) -> None:
+        results = await store.commit_many(
+            [
+                unit(fact("ISSUE_APPROVED"), expect={"acme/app#1": 3}),
+                unit(fact("ISSUE_APPROVED"), expect={"acme/app#1": 0}, follows=True),
+                unit(fact("ISSUE_APPROVED", 2), follows=True),
+                unit(fact("ISSUE_APPROVED", 3)),
+            ]
+        )
+        assert [isinstance(r, Exception) for r in results] == [True, True, True, False]
 
     async def test_an_idempotent_repeat_gets_the_first_outcome_and_stores_nothing(self, store: Log) -> None:
         """I3"""
@@ -182,7 +197,9 @@ class StoreContract(ABC):
 
     async def test_an_illegal_event_is_stored_and_marked(self, store: Log) -> None:
         done = await store.commit(unit(fact("ISSUE_APPROVED"), fact("ISSUE_DONE"), fact("WORK_STARTED", agentId="a")))
-        marks = [key for key, _ in await store.read(lambda s: s.page(Query(UNAPPLIED, TENANT, (("stream", "=", "acme/app#1"),))))]
+        marks = [
+            key for key, _ in await store.read(lambda s: s.page(Query(UNAPPLIED, TENANT, (("stream", "=", "acme/app#1"),))))
+        ]
         assert marks == [f"{done.events[2].sequence:016d}"]
         row = store.get(ISSUES, TENANT, "acme/app#1")
         assert row is not None

@@ -110,7 +110,12 @@ def test_a_stuck_agent_is_stuck_and_its_issue_waits_again(world: World) -> None:
 def test_a_heartbeat_tells_and_an_idle_one_clears(world: World) -> None:
     world.post("HEARTBEAT", agentId="a", status="working", currentIssue=7, currentRepo="acme/app", activeProvider="claude")
     row = world.row(AGENTS, "a")
-    assert (row.status, row.issue, row.active_provider, row.last_heartbeat) == ("working", "acme/app#7", "claude", world.clock.now())
+    assert (row.status, row.issue, row.active_provider, row.last_heartbeat) == (
+        "working",
+        "acme/app#7",
+        "claude",
+        world.clock.now(),
+    )
     world.post("HEARTBEAT", agentId="a", status="idle")
     assert (world.row(AGENTS, "a").status, world.row(AGENTS, "a").issue) == ("idle", None)
 

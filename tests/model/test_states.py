@@ -53,7 +53,9 @@ def test_a_story_ends_in_its_state(story: list[str], state: str) -> None:
 
 
 @pytest.mark.parametrize("terminal", ["ISSUE_DONE", "ISSUE_CANCELLED", "ESCALATED"])
-@pytest.mark.parametrize("late", ["WORK_STARTED", "PR_CREATED", "ISSUE_DONE", "ISSUE_CANCELLED", "AGENT_STUCK", "MERGED", "CI_PASSED"])
+@pytest.mark.parametrize(
+    "late", ["WORK_STARTED", "PR_CREATED", "ISSUE_DONE", "ISSUE_CANCELLED", "AGENT_STUCK", "MERGED", "CI_PASSED"]
+)
 def test_terminal_states_absorb_what_comes_late(terminal: str, late: str) -> None:
     """I13"""
     before, _ = events("ISSUE_APPROVED", terminal)

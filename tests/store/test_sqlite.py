@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from rig.clock import ManualClock
-from rig.errors import Conflict, DataDirInUse, LogCorrupt, SchemaTooNew
+from rig.errors import BadRequest, Conflict, DataDirInUse, LogCorrupt, SchemaTooNew
 from rig.ids import SeededIds
 from rig.model.tables import ISSUES
-from rig.store import doctor, rebuild, transfer
+from rig.store import doctor, erasure, rebuild, transfer
 from rig.store.lock import holder
 from rig.store.log import Log
 from rig.store.opening import EmbeddedStore, open_sqlite
@@ -298,7 +298,45 @@ async def test_a_store_of_a_newer_rig_is_refused_untouched(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("version", "bad"),
-    [((3, 40, 1), True), ((3, 51, 2), True), ((3, 51, 3), False), ((3, 50, 7), False), ((3, 44, 6), False), ((3, 44, 5), True), ((3, 53, 0), False)],
+    [
+        ((3, 40, 1), True),
+        ((3, 51, 2), True),
+        ((3, 51, 3), False),
+        ((3, 50, 7), False),
+        ((3, 44, 6), False),
+        ((3, 44, 5), True),
+        ((3, 53, 0), False),
+    ],
 )
 def test_the_wal_reset_bug_is_known_by_release(version: tuple[int, int, int], bad: bool) -> None:
     assert doctor.has_wal_reset_bug(version) is bad
+
+
+async def test_an_erased_field_is_gone_from_the_files_and_the_chain_still_verifies(tmp_path: Path) -> None:
+    path = tmp_path / "d"
+    store = opened(path)
+    await store.log.commit(unit(fact("ISSUE_APPROVED", 1, title="plain", description="the password is hunter2-hunter2")))
+    await store.log.commit(unit(fact("ISSUE_APPROVED", 2)))
+    await store.log.close()
+    with pytest.raises(BadRequest):
+        erasure.erase(path, TENANT, 1, ("reason",), "leak", "operator")
+    erasure.erase(path, TENANT, 1, ("description",), "leak", "operator")
+    assert not any(b"hunter2" in content for content in contents(path).values())
+    assert [f for f in doctor.examine(path) if f.level == "fail"] == []
+    again = opened(path)
+    row = again.log.get(ISSUES, TENANT, "acme/app#1")
+    assert row is not None
+    assert (row.title, row.description, row.state) == ("plain", None, "queued")
+    await again.log.close()
+
+
+async def test_a_body_that_was_changed_without_saying_so_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "d"
+    await filled(path, 3)
+    connection = sqlite3.connect(path / DATABASE)
+    connection.execute("UPDATE events SET body = ? WHERE position = 2", (b"{}",))
+    connection.commit()
+    connection.close()
+    with pytest.raises(LogCorrupt) as caught:
+        opened(path)
+    assert caught.value.sequence == 2

@@ -34,14 +34,11 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     meta: bytes
     """What the server adds to a client's words (computed cost, how it came in); canonical JSON, ``{}`` if nothing."""
     body: bytes
-    """Canonical JSON of the data; empty when the body was erased."""
+    """Canonical JSON of the data, without what was erased of it."""
     body_hash: bytes
+    """Digest of the body as it first was."""
     hash: bytes
     """sha256(previous hash ‖ canonical envelope ‖ body_hash)."""
-
-    @property
-    def erased(self) -> bool:
-        return not self.body
 
 
 class NewEvent(msgspec.Struct, frozen=True, gc=False):

@@ -102,7 +102,11 @@ USAGE = Table(
     (("issue",), ("at",)),
 )
 KEYS = Table(
-    "keys", rows.KeyRow, (("digest", "TEXT"), ("execution", "TEXT")), lambda r: (r.digest, r.execution), (("digest",),)
+    "keys",
+    rows.KeyRow,
+    (("digest", "TEXT"), ("api", "INTEGER"), ("live_execution", "TEXT")),
+    lambda r: (r.digest, int(r.execution is None), r.execution if r.revoked_at is None else None),
+    (("digest",), ("api",), ("live_execution",)),
 )
 DELIVERIES = Table(
     "deliveries", rows.DeliveryRow, (("source", "TEXT"), ("at", "INTEGER")), lambda r: (r.source, r.at), (("at",),)

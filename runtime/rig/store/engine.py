@@ -17,6 +17,7 @@ from rig.model.decide.claim import claim as decide_claim
 from rig.model.events import ANY_VERSION, Event, NewEvent, encode
 from rig.model.rows import QueueRow
 from rig.model.tables import ISSUES, LEASES, QUEUE, Query
+from rig.model.upcasters import stamped
 from rig.store.backend import Answered, Backend, RowKey, Staged
 from rig.store.chain import envelope, link
 from rig.store.port import Batch
@@ -221,7 +222,7 @@ class _BatchRun:
             item.principal,
             item.operation,
             item.request_id,
-            new.meta,
+            stamped(new.type, new.meta),
         )
         return Event(*named, new.body, body_hash, link(previous, envelope(*named), body_hash))
 

@@ -27,6 +27,19 @@ VERIFIED_AT_START = 100_000
 """Events that are walked before the daemon is ready, even when they were verified before; older ones in the background."""
 
 
+ERASURES = "erasures"
+"""Reserved stream of ``body_erased``."""
+
+
+class Erasure(msgspec.Struct, frozen=True):
+    """Body of ``body_erased``: whose body lost which fields, and the digest of the rest."""
+
+    sequence: int
+    fields: tuple[str, ...]
+    digest: str
+    reason: str
+
+
 class Verified(msgspec.Struct, frozen=True):
     """How far the log is known to be whole."""
 
@@ -61,12 +74,16 @@ def untouched(directory: Path) -> Iterator[sqlite3.Connection]:
 
 def first_break(connection: sqlite3.Connection, after: int = 0, until: int | None = None) -> Break | None:
     """Walk the log behind position ``after`` (0: all of it); the first break, None when there is none."""
-    walker = Walker()
+    try:
+        erased = erasures(connection)
+    except sqlite3.Error:
+        erased = {}
+    walker = Walker(erased=erased)
     if after:
         found = connection.execute("SELECT hash FROM events WHERE position = ?", (after,)).fetchone()
         if found is None:
             return Break(after, _sequence_near(connection, after), f"position {after} is missing")
-        walker = Walker(after, found[0], whole=False)
+        walker = Walker(after, found[0], whole=False, erased=erased)
     while until is None or walker.position < until:
         try:
             rows = connection.execute(
@@ -80,6 +97,18 @@ def first_break(connection: sqlite3.Connection, after: int = 0, until: int | Non
         if broken is not None:
             return broken
     return None
+
+
+def erasures(connection: sqlite3.Connection) -> dict[tuple[str, int], bytes]:
+    """What the log says was erased: (tenant, sequence) to the digest of the body that is left."""
+    found = connection.execute(
+        "SELECT tenant, body FROM events WHERE tenant IN (SELECT tenant FROM sequences) AND stream = ?", (ERASURES,)
+    )
+    left = {}
+    for tenant, body in found:
+        erasure = msgspec.json.decode(body, type=Erasure)
+        left[tenant, erasure.sequence] = bytes.fromhex(erasure.digest)
+    return left
 
 
 def _bisect(connection: sqlite3.Connection, walker: Walker, why: str) -> Break:

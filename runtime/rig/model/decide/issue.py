@@ -180,7 +180,12 @@ def _expire(row: IssueRow | None, command: Expire) -> Decision:
     if row is None or row.lease != command.lease or row.fence != command.fence or row.state not in WORKING:
         return Decision(timers_fired=(command.timer,))
     expired = _event(
-        row, "lease_expired", agentId=row.agent, leaseId=row.lease, fence=row.fence, reason="no heartbeat before the lease ended"
+        row,
+        "lease_expired",
+        agentId=row.agent,
+        leaseId=row.lease,
+        fence=row.fence,
+        reason="no heartbeat before the lease ended",
     )
     return Decision(events=(expired,), timers_fired=(command.timer,))
 

@@ -8,6 +8,7 @@ import msgspec
 from rig.model.events import TYPES, Event
 from rig.model.folds import agent, installation, issue, job, usage
 from rig.model.tables import Tables
+from rig.model.upcasters import upcast
 
 Fold = Callable[[Event, dict[str, Any], Tables], None]
 
@@ -30,10 +31,10 @@ FOLDS: dict[str, tuple[Fold, ...]] = {
 
 
 def fold(event: Event, tables: Tables) -> None:
-    """Fold one event into its tenant's rows. An erased body leaves the rows as they are."""
+    """Fold one event into its tenant's rows, as of the newest version of its type."""
     folds = FOLDS.get(event.type)
-    if folds is None or not event.body:
+    if folds is None:
         return
-    body = _decode(event.body)
+    body = upcast(event.type, _decode(event.body), event.meta)
     for one in folds:
         one(event, body, tables)

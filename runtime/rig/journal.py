@@ -1,0 +1,45 @@
+"""How the daemon logs: to stderr, for people on a terminal, as JSON lines elsewhere; one record a line whatever it quotes."""
+
+import logging
+import sys
+from typing import Any, TextIO
+
+import structlog
+
+from rig.text import one_line
+
+LIMIT = 4000
+"""Longest text of one record."""
+
+
+def _inert(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Nothing that was quoted may move the cursor, forge a line or fill a disk."""
+    for key, value in event.items():
+        if isinstance(value, str) and key != "exception":
+            event[key] = one_line(value, LIMIT)
+    return event
+
+
+def set_up(stream: TextIO | None = None, *, level: int = logging.INFO) -> None:
+    """Send every logger's records to ``stream`` (stderr when None); called once by the process that serves."""
+    stream = stream or sys.stderr
+    renderer: structlog.typing.Processor
+    if stream.isatty():
+        renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+        final = [structlog.processors.TimeStamper("%H:%M:%S", utc=False), renderer]
+    else:
+        final = [
+            structlog.processors.TimeStamper("iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ]
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _inert, *final],
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
