@@ -101,9 +101,13 @@ def _read_override(path: Path) -> dict[str, Price]:
     found = {}
     for name, table in models.items():
         try:
-            found[name] = Price(*(_per_million(table, key) for key in ("input", "output", "cache_read", "cache_write", "cache_write_1h")))
+            found[name] = Price(
+                *(_per_million(table, key) for key in ("input", "output", "cache_read", "cache_write", "cache_write_1h"))
+            )
         except (TypeError, ValueError, ArithmeticError, AttributeError):
-            raise ConfigError(f"the price file {path}: [models.{name}] needs numbers for input, output, cache_read, cache_write") from None
+            raise ConfigError(
+                f"the price file {path}: [models.{name}] needs numbers for input, output, cache_read, cache_write"
+            ) from None
     return found
 
 

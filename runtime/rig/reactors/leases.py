@@ -37,6 +37,8 @@ def handlers(system: System) -> dict[str, Handler]:
 
     async def retry(tenant: str, timer: Timer) -> object:
         command = issue.RetryDue(timer=TimerChange(timer.key, timer.due, timer.payload))
-        return await system.ask("issue", Call(tenant=tenant, operation="end_retry_wait"), timer.key.removeprefix("retry:"), command)
+        return await system.ask(
+            "issue", Call(tenant=tenant, operation="end_retry_wait"), timer.key.removeprefix("retry:"), command
+        )
 
     return {"lease": lease, "retry": retry}
