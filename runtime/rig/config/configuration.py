@@ -145,8 +145,12 @@ def _validated(base: Configuration, layers: list[Layer]) -> Configuration:
     except ValidationError as error:
         raise _refusal(_errors(error, setters, "")) from None
     candidate = replace(base, settings=settings, layers=tuple(layers), setters=setters)
-    for read, models in ((candidate.provider, base.provider_models), (candidate.plugin, base.plugin_models)):
+    tables = (settings.providers, settings.plugins.model_extra or {})
+    readers = ((candidate.provider, base.provider_models), (candidate.plugin, base.plugin_models))
+    for given, (read, models) in zip(tables, readers, strict=True):
         for name, model in models.items():
+            if name not in given:  # what is not configured may miss what it would need
+                continue
             try:
                 read(name, model)
             except ConfigError as refused:

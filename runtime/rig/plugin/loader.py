@@ -12,6 +12,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -21,6 +22,7 @@ import rig
 from rig.errors import ConfigError, PluginError
 from rig.plugin import hookspecs
 from rig.plugin.contexts import Fault
+from rig.plugin.files import file_entries
 from rig.plugin.guard import STRIKES, Guard, describe, in_thread
 
 RESERVED = frozenset({"disabled", "dir"})
@@ -39,6 +41,8 @@ class PluginSettings:
     """``RIG_STRICT_PLUGINS=1``: a broken plugin refuses the start."""
     config: Mapping[str, Any] = field(default_factory=dict)
     """``[plugins.<name>]`` tables by name, not validated yet."""
+    folder: Path | None = None
+    """``[plugins] dir``: one-file plugins."""
     load_seconds: float = 10.0
     """How long an import or a registration may take."""
     call_seconds: float = 5.0
@@ -54,6 +58,7 @@ class PluginSettings:
             disabled=frozenset(section.get("disabled", ())),
             only=None if only is None else frozenset(n.strip() for n in only.split(",") if n.strip()),
             strict=environ.get("RIG_STRICT_PLUGINS", "") not in ("", "0"),
+            folder=Path(section["dir"]).expanduser() if section.get("dir") else None,
             config={name: table for name, table in section.items() if name not in RESERVED},
         )
 
@@ -114,8 +119,10 @@ class Loader:
         self._manager.add_hookspecs(hookspecs)
 
     def load(self) -> None:
-        """Load what is installed. Never raises for a plugin's sake; ``strict`` is the host's matter."""
-        entries = entry_points(group=hookspecs.PROJECT) if self._entries is None else self._entries
+        """Load what is installed and what is in the folder. Never raises for a plugin's sake; ``strict`` is the host's matter."""
+        installed = entry_points(group=hookspecs.PROJECT) if self._entries is None else self._entries
+        folder = self._settings.folder
+        entries = [*installed, *(file_entries(folder) if folder is not None else ())]
         for entry in sorted(entries, key=lambda e: (e.name, e.value)):
             name = entry.name
             if name in self.plugins:
