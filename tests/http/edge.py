@@ -2,20 +2,30 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from aiohttp.test_utils import TestClient
+from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
+from rig.actors.kind import Kind
+from rig.actors.system import System
 from rig.bus.bus import Bus
 from rig.clock import ManualClock
 from rig.errors import BadSignature, ConfigError
-from rig.http.deps import Deps
+from rig.http.app import make_app
+from rig.http.deps import Deps, Hook, HttpSettings
+from rig.http.rows import row_encoder
+from rig.ids import SeededIds
+from rig.model.decide import issue as issue_decisions
 from rig.model.events import NewEvent, encode
+from rig.model.health import HealthReport
 from rig.model.rows import Tokens
+from rig.model.tables import ISSUES
 from rig.plugin.contexts import Identity, Mapped, WebhookDelivery, WebhookSettings
 from rig.store.log import Log
+from rig.store.memory import open_memory
 from rig.store.units import Unit
 from rig.vault.keys import digest
 
@@ -107,7 +117,11 @@ class Edge:
 
     def deps_again(self) -> Deps:
         """The same ports for another application: a bus and a registry of its own."""
-        return replace(self.deps, registry=CollectorRegistry(), bus=Bus(lambda tenant: 0, lambda *row: None))
+        return replace(
+            self.deps,
+            registry=CollectorRegistry(),
+            bus=Bus(lambda tenant: self.deps.bus.ring(tenant).newest, lambda *row: None),
+        )
 
     async def approve(self, *numbers: int, repo: str = "acme/web", **more: Any) -> None:
         """Issues that wait in the queue."""
@@ -127,3 +141,44 @@ class Edge:
 
 
 MakeEdge = Callable[..., Awaitable[Edge]]
+
+
+@asynccontextmanager
+async def open_edge(
+    *, deps: Mapping[str, Any] | None = None, bus: Mapping[str, Any] | None = None, **settings: Any
+) -> AsyncIterator[Edge]:
+    """An edge that runs: settings of it by name, limits of the bus in ``bus``, other ports in ``deps``."""
+    clock, ids = ManualClock(), SeededIds(1)
+    store = open_memory(clock=clock, ids=ids)
+    system = System(store, clock, ids, [Kind("issue", ISSUES, issue_decisions.decide, issue_decisions.fold)])
+    logs = FakeLogs()
+
+    async def healthy() -> HealthReport:
+        return HealthReport("Ok", (), clock.now())
+
+    def newest(tenant: str) -> int:
+        with store.snapshot() as snapshot:
+            return snapshot.as_of(tenant)
+
+    attempts: dict[tuple[str, int] | str, str] = {}
+    hook = Hook("github", FakeSource(), ("old-secret", "new-secret"))
+    ready = Deps(
+        store=store,
+        system=system,
+        clock=clock,
+        ids=ids,
+        bus=Bus(newest, row_encoder(store, clock), **(bus or {})),
+        price=price,
+        logs=logs,
+        config=FakeConfig(),
+        health=healthy,
+        hooks=lambda name: [hook] if name == "github" else [],
+        peer_attempt=lambda peer: attempts.get("any"),
+        tenants=lambda: ("default", "acme"),
+        settings=HttpSettings(operator_token=OPERATOR_TOKEN, **settings),
+    )
+    ready = replace(ready, **(deps or {}))
+    async with TestClient(TestServer(make_app(ready))) as client:
+        yield Edge(client, store, ready, clock, logs, attempts)
+    await system.stop()
+    await store.close()

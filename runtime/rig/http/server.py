@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import logging
+import secrets
 import socket
 from dataclasses import dataclass
 from typing import Any
@@ -71,7 +72,7 @@ class Connection(RequestHandler):
         self, request: BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
         """What the parser refuses, or what escaped the middleware, in the envelope of everything else."""
-        trace = f"{id(request):032x}"
+        trace = secrets.token_hex(16)
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun already")
         error = _parser_error(exc) if status < 500 else errors.from_bug(exc or RuntimeError(), trace, "a request")
@@ -85,7 +86,8 @@ class Connection(RequestHandler):
 def _parser_error(exc: BaseException | None) -> RigError:
     if isinstance(exc, LineTooLong):
         line = exc.args[0] if exc.args else b""
-        return UriTooLong() if str(line).lstrip("b'\"").startswith("/") else HeadersTooLarge()
+        target = line.startswith("/") if isinstance(line, str) else bytes(line).startswith(b"/")
+        return UriTooLong() if target else HeadersTooLarge()
     if isinstance(exc, BadHttpMessage) and "too many" in str(exc).lower():
         return HeadersTooLarge()
     return BadRequest("this is not a valid HTTP request")
