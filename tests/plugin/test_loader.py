@@ -2,6 +2,7 @@
 
 import threading
 import time
+from pathlib import Path
 from importlib import import_module
 from importlib.metadata import EntryPoint
 
@@ -196,7 +197,7 @@ def test_faults_while_loading_are_reported(make_plugin: MakePlugin) -> None:
         (
             {"disabled": ["a"], "dir": "/x", "github": {"k": 1}},
             {"RIG_LOAD_PLUGINS": "b, c", "RIG_STRICT_PLUGINS": "1"},
-            PluginSettings(frozenset({"a"}), frozenset({"b", "c"}), True, {"github": {"k": 1}}),
+            PluginSettings(frozenset({"a"}), frozenset({"b", "c"}), True, {"github": {"k": 1}}, folder=Path("/x")),
         ),
         ({}, {"RIG_LOAD_PLUGINS": "", "RIG_STRICT_PLUGINS": "0"}, PluginSettings(only=frozenset())),
     ],

@@ -70,6 +70,12 @@ class Configuration:
             raise _refusal(errors)
         return candidate
 
+    def spelled_secrets(self, values: Mapping[str, Any]) -> list[str]:
+        """Dotted keys of secrets that an overlay would spell out; raises ConfigError when it is wrong in any other way."""
+        below = [layer for layer in self.layers if layer.origin not in ("overlay", "command line")]
+        candidate = _validated(self, [*below, sources.overlay_layer(values)])
+        return list(plain_secrets(candidate.settings, self.provider_models, self.plugin_models, within=values))
+
     def knowing(self, *, providers: Models | None = None, plugins: Models | None = None) -> "Configuration":
         """The same, validated and shown by the models of what is loaded; ConfigError lists every error."""
         known = replace(self, provider_models=dict(providers or {}), plugin_models=dict(plugins or {}))
