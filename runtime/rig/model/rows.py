@@ -22,14 +22,17 @@ State = Literal[
 """Rig's own state words (conventions §8); ``rig.model.states`` maps them to those of each API."""
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of every row; ``version`` and ``sequence`` are those of the last event folded into it."""
+class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of every row; ``version`` and ``sequence`` are those of the last event folded into it.
+
+    Stored without the fields that have their default, so a changed default is a changed row (``FOLDS_VERSION``).
+    """
 
     version: int = 0
     sequence: int = 0
 
 
-class Tokens(msgspec.Struct, frozen=True, gc=False):
+class Tokens(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Disjoint token counts: input is without cache tokens."""
 
     input: int = 0

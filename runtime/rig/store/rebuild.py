@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 
 from rig.clock import Micros
 from rig.errors import Conflict
@@ -159,7 +160,7 @@ def _copy(other: sqlite3.Connection, events: list[Event]) -> None:
     other.execute("BEGIN")
     other.executemany(
         f"INSERT INTO events({EVENT_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        [tuple(getattr(e, f) for f in e.__struct_fields__) for e in events],
+        [astuple(e) for e in events],
     )
     other.executemany(
         "INSERT INTO sequences VALUES (?,?) ON CONFLICT(tenant) DO UPDATE SET sequence = excluded.sequence",

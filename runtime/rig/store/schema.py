@@ -57,7 +57,6 @@ def m001_log(db: Database) -> None:
         pk="scope",
         not_null={"digest", "status", "body", "at"},
     )
-    db.table("answers").create_index(["at"], index_name="answers_at")
 
 
 @_migration

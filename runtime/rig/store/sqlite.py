@@ -12,6 +12,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import astuple
+
 from rig.model.tables import BY_NAME, Query, R, Table
 from rig.store.backend import Answered, End, Staged
 from rig.store.chain import GENESIS
@@ -121,7 +123,7 @@ class SqliteBackend:
         if staged.events:
             many(
                 f"INSERT INTO events({EVENT_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                [tuple(getattr(e, f) for f in e.__struct_fields__) for e in staged.events],
+                [astuple(e) for e in staged.events],
             )
             many(
                 "INSERT INTO sequences VALUES (?,?) ON CONFLICT(tenant) DO UPDATE SET sequence = excluded.sequence",
@@ -195,8 +197,8 @@ class SqliteKeeper:
     def checkpoint(self, engine: Engine) -> None:
         """Move the WAL into the database, sync the head, forget idempotency keys that are past their day."""
         try:
-            self._connection.execute(
-                "DELETE FROM answers WHERE scope IN (SELECT scope FROM answers WHERE at < ? LIMIT 5000)",
+            self._connection.execute(  # they were written in order of time, and so are their row ids
+                "DELETE FROM answers WHERE at < ? AND rowid IN (SELECT rowid FROM answers ORDER BY rowid LIMIT 5000)",
                 (engine.clock.now() - ANSWERS_KEPT,),
             )
             mode = "TRUNCATE" if self._wal_size() >= TRUNCATE_BYTES else "PASSIVE"
