@@ -1,6 +1,6 @@
 """What the engine needs of a database: a few reads on the writer's thread and one write a batch."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -53,17 +53,23 @@ class Backend(Protocol):
 
     def sequence(self, tenant: str) -> int: ...
 
-    def version(self, tenant: str, stream: str) -> int:
-        """The stream's newest version, 0 when it has no event."""
+    def versions(self, tenant: str, streams: Sequence[str]) -> Mapping[str, int]:
+        """The newest version of each stream, 0 for one without an event."""
         ...
 
     def row(self, table: Table[R], tenant: str, key: str) -> R | None: ...
+
+    def found(self, table: Table[R], tenant: str, keys: Sequence[str]) -> Mapping[str, R]:
+        """Those rows of many that exist."""
+        ...
 
     def scan(self, table: Table[R], tenant: str, prefix: str) -> Iterable[tuple[str, R]]: ...
 
     def select(self, query: Query[R]) -> list[tuple[str, R]]: ...
 
-    def answer(self, scope: str) -> Answered | None: ...
+    def outcomes(self, scopes: Sequence[str]) -> Mapping[str, Answered]:
+        """What is stored under those of many idempotency scopes that are known."""
+        ...
 
     def timer(self, tenant: str, key: str) -> Timer | None: ...
 

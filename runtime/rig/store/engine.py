@@ -5,7 +5,7 @@ idempotency keys are checked here, so the database's unique indexes are only the
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -75,8 +75,21 @@ class Engine:
     def version(self, tenant: str, stream: str) -> int:
         found = self._versions.get((tenant, stream))
         if found is None:
-            found = self._versions[tenant, stream] = self.backend.version(tenant, stream)
+            found = self._versions[tenant, stream] = self.backend.versions(tenant, (stream,))[stream]
         return found
+
+    def look_up(self, streams: Mapping[str, set[str]]) -> None:
+        """Read what a batch will ask for of these streams, by tenant, in one go: versions, and the rows of issues."""
+        for tenant, names in streams.items():
+            unknown = [name for name in names if (tenant, name) not in self._versions]
+            if not unknown:
+                continue
+            versions = self.backend.versions(tenant, unknown)
+            self._versions.update(((tenant, name), version) for name, version in versions.items())
+            known = [name for name in unknown if versions[name]]
+            rows = self.backend.found(ISSUES, tenant, known) if known else {}
+            for name in unknown:
+                self._rows.setdefault((tenant, ISSUES.name, name), rows.get(name))
 
     def sequence(self, tenant: str) -> int:
         found = self._sequences.get(tenant)
@@ -96,6 +109,8 @@ class _BatchRun:
         self.position, self.hash = engine.position, engine.hash
         self.at = max(engine.clock.now(), engine._at)
         self._claims = 0
+        self._answers: Mapping[str, Answered] = {}
+        """What was stored before this batch under the scopes that come in it."""
         self._queues: dict[tuple[str, str], Iterator[QueueRow]] = {}
 
     def decide(self, work: Sequence[Unit | Claim]) -> list[Result]:
@@ -103,6 +118,7 @@ class _BatchRun:
         results: list[Result] = [None] * len(work)
         claims: list[int] = []
         self._claims = sum(isinstance(item, Claim) for item in work)
+        self._look_up(work)
         stored = False
         for index, item in enumerate(work):
             if isinstance(item, Claim):
@@ -115,6 +131,17 @@ class _BatchRun:
         for index in claims:
             results[index] = self._guarded(self._claim, work[index])
         return results
+
+    def _look_up(self, work: Sequence[Unit | Claim]) -> None:
+        """Few statements a batch instead of a few an event: each lets go of the interpreter, and has to get it back."""
+        scopes = [item.idempotency.scope for item in work if item.idempotency is not None]
+        if scopes:
+            self._answers = self._backend.outcomes(scopes)
+        streams: dict[str, set[str]] = {}
+        for item in work:
+            if isinstance(item, Unit):
+                streams.setdefault(item.tenant, set()).update([event.stream for event in item.events])
+        self._engine.look_up(streams)
 
     def _guarded(self, step: Callable[[Any], Result], item: Unit | Claim) -> Result:
         try:
@@ -149,7 +176,7 @@ class _BatchRun:
         if item.idempotency is None:
             return None
         scope = item.idempotency.scope
-        answer = self.staged.answers.get(scope) or self._backend.answer(scope)
+        answer = self.staged.answers.get(scope) or self._answers.get(scope)
         if answer is None or answer.at < self.at - ANSWERS_KEPT:
             return None
         if answer.digest != item.idempotency.digest:

@@ -2,7 +2,7 @@
 
 import operator
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -38,7 +38,7 @@ class MemoryBackend:
         self.events: list[Event] = []
         self.rows: dict[tuple[str, str], dict[str, Any]] = {}
         """(tenant, table) to key to row."""
-        self.versions: dict[tuple[str, str], int] = {}
+        self.heads: dict[tuple[str, str], int] = {}
         self.sequences: dict[str, int] = {}
         self.timers: dict[tuple[str, str], Timer] = {}
         self.cursors: dict[str, int] = {}
@@ -51,11 +51,15 @@ class MemoryBackend:
     def sequence(self, tenant: str) -> int:
         return self.sequences.get(tenant, 0)
 
-    def version(self, tenant: str, stream: str) -> int:
-        return self.versions.get((tenant, stream), 0)
+    def versions(self, tenant: str, streams: Sequence[str]) -> Mapping[str, int]:
+        return {stream: self.heads.get((tenant, stream), 0) for stream in streams}
 
     def row(self, table: Table[R], tenant: str, key: str) -> R | None:
         return self.rows.get((tenant, table.name), {}).get(key)
+
+    def found(self, table: Table[R], tenant: str, keys: Sequence[str]) -> Mapping[str, R]:
+        rows = self.rows.get((tenant, table.name), {})
+        return {key: rows[key] for key in keys if key in rows}
 
     def scan(self, table: Table[R], tenant: str, prefix: str) -> Iterable[tuple[str, R]]:
         rows = self.rows.get((tenant, table.name), {})
@@ -80,8 +84,8 @@ class MemoryBackend:
             found.sort(key=lambda item, n=name: _nulls_first(item[2][n]), reverse=column.startswith("-"))  # type: ignore[misc]
         return [(key, row) for key, row, _ in found]
 
-    def answer(self, scope: str) -> Answered | None:
-        return self.answers.get(scope)
+    def outcomes(self, scopes: Sequence[str]) -> Mapping[str, Answered]:
+        return {scope: self.answers[scope] for scope in scopes if scope in self.answers}
 
     def timer(self, tenant: str, key: str) -> Timer | None:
         return self.timers.get((tenant, key))
@@ -98,7 +102,7 @@ class MemoryBackend:
                     rows.pop(key, None)
                 else:
                     rows[key] = row
-            self.versions.update(staged.versions)
+            self.heads.update(staged.versions)
             self.sequences.update(staged.sequences)
             self.cursors.update(staged.cursors)
             self.answers.update(staged.answers)
@@ -139,7 +143,7 @@ class MemorySnapshot:
         return found if limit is None else found[:limit]
 
     def stream_version(self, tenant: str, stream: str) -> int:
-        return self._b.version(tenant, stream)
+        return self._b.heads.get((tenant, stream), 0)
 
     def events(self, tenant: str, after_sequence: int, limit: int) -> list[Event]:
         return [e for e in self._b.events if e.tenant == tenant and e.sequence > after_sequence][:limit]
@@ -148,7 +152,7 @@ class MemorySnapshot:
         return self._b.events[after_position : after_position + limit]
 
     def outcome(self, scope: str) -> tuple[bytes, Outcome] | None:
-        found = self._b.answer(scope)
+        found = self._b.answers.get(scope)
         return None if found is None else (found.digest, found.outcome)
 
     def timers(self, due_before: Micros, limit: int) -> list[tuple[str, Timer]]:

@@ -7,13 +7,14 @@ nothing to race.
 import os
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import astuple
 
+from rig.model.events import encode
 from rig.model.tables import BY_NAME, Query, R, Table
 from rig.store.backend import Answered, End, Staged
 from rig.store.chain import GENESIS
@@ -56,6 +57,12 @@ class SqliteBackend:
         except sqlite3.Error as error:
             raise fault_of(error) from error
 
+    def _all(self, sql: str, *arguments: Any) -> list[Any]:
+        try:
+            return self._execute(sql, arguments).fetchall()
+        except sqlite3.Error as error:
+            raise fault_of(error) from error
+
     def end(self) -> End:
         found = self._one("SELECT position, hash, at FROM events ORDER BY position DESC LIMIT 1")
         return End(*found) if found else End(0, GENESIS, 0)
@@ -64,38 +71,39 @@ class SqliteBackend:
         found = self._one("SELECT sequence FROM sequences WHERE tenant = ?", tenant)
         return found[0] if found else 0
 
-    def version(self, tenant: str, stream: str) -> int:
-        found = self._one(
-            "SELECT version FROM events WHERE tenant = ? AND stream = ? ORDER BY version DESC LIMIT 1", tenant, stream
+    def versions(self, tenant: str, streams: Sequence[str]) -> Mapping[str, int]:
+        return dict(
+            self._all(
+                "SELECT value, (SELECT coalesce(max(version), 0) FROM events WHERE tenant = ? AND stream = value) FROM json_each(?)",
+                tenant,
+                encode(streams).decode(),
+            )
         )
-        return found[0] if found else 0
 
     def row(self, table: Table[R], tenant: str, key: str) -> R | None:
         found = self._one(f"SELECT doc FROM {model_table(table.name)} WHERE tenant = ? AND key = ?", tenant, key)
         return row_decoder(table.row).decode(found[0]) if found else None
 
+    def found(self, table: Table[R], tenant: str, keys: Sequence[str]) -> Mapping[str, R]:
+        decode = row_decoder(table.row).decode
+        sql = f"SELECT key, doc FROM {model_table(table.name)} WHERE tenant = ? AND key IN (SELECT value FROM json_each(?))"
+        return {key: decode(doc) for key, doc in self._all(sql, tenant, encode(keys).decode())}
+
     def scan(self, table: Table[R], tenant: str, prefix: str) -> Iterable[tuple[str, R]]:
         decode = row_decoder(table.row).decode
-        try:
-            found = self._execute(
-                f"SELECT key, doc FROM {model_table(table.name)} WHERE tenant = ? AND key >= ? AND key < ? ORDER BY key",
-                (tenant, prefix, prefix_end(prefix)),
-            ).fetchall()
-        except sqlite3.Error as error:
-            raise fault_of(error) from error
-        return [(key, decode(doc)) for key, doc in found]
+        sql = f"SELECT key, doc FROM {model_table(table.name)} WHERE tenant = ? AND key >= ? AND key < ? ORDER BY key"
+        return [(key, decode(doc)) for key, doc in self._all(sql, tenant, prefix, prefix_end(prefix))]
 
     def select(self, query: Query[R]) -> list[tuple[str, R]]:
         sql, arguments = select(query)
         decode = row_decoder(query.table.row).decode
-        try:
-            return [(key, decode(doc)) for key, doc in self._execute(sql, arguments)]
-        except sqlite3.Error as error:
-            raise fault_of(error) from error
+        return [(key, decode(doc)) for key, doc in self._all(sql, *arguments)]
 
-    def answer(self, scope: str) -> Answered | None:
-        found = self._one("SELECT digest, status, body, at FROM answers WHERE scope = ?", scope_key(scope))
-        return Answered(found[0], Outcome(found[1], found[2]), found[3]) if found else None
+    def outcomes(self, scopes: Sequence[str]) -> Mapping[str, Answered]:
+        keys = {scope_key(scope): scope for scope in scopes}
+        padded = [*keys, *[b""] * (-len(keys) % 16)]  # so that few statements are enough for any number of scopes
+        sql = f"SELECT scope, digest, status, body, at FROM answers WHERE scope IN ({','.join('?' * len(padded))})"
+        return {keys[key]: Answered(digest, Outcome(status, body), at) for key, digest, status, body, at in self._all(sql, *padded)}
 
     def timer(self, tenant: str, key: str) -> Timer | None:
         found = self._one("SELECT key, due, payload FROM timers WHERE tenant = ? AND key = ?", tenant, key)

@@ -41,7 +41,7 @@ def fold(event: Event, body: dict[str, Any], tables: Tables) -> None:
         after = work.follow(before, after, event, body, tables)
         agents.follow(before, after, event, body, tables)
     tables.put(ISSUES, event.stream, after)
-    _requeue(after, event, tables)
+    _requeue(before, after, event, tables)
 
 
 def step(row: IssueRow | None, event: Event, body: dict[str, Any], open_subs: int = 0) -> tuple[IssueRow | None, str | None]:
@@ -178,24 +178,26 @@ def _tell_dependents(blocker: str, is_open: bool, tables: Tables) -> None:
             tables.put(QUEUE, blocked.stream, replace(blocked, open_deps=blocked.open_deps + (1 if is_open else -1)))
 
 
-def _requeue(row: IssueRow, event: Event, tables: Tables) -> None:
+def _requeue(before: IssueRow | None, row: IssueRow, event: Event, tables: Tables) -> None:
     """The queue holds exactly the issues that wait for an agent (R0-27)."""
     if row.state not in WAITING:
-        if tables.get(QUEUE, row.stream) is not None:
+        if before is not None and before.state in WAITING:
             tables.delete(QUEUE, row.stream)
         return
-    waiting = QueueRow(
-        stream=row.stream,
-        rank=row.priority,
-        queued_sequence=row.queued_sequence,
-        open_deps=sum(1 for d in row.depends_on if _blocks(d, row.stream, tables)),
-        not_before=row.not_before,
-        held=row.orphan_status if row.orphan_status == "needs_human" else None,
-        version=event.version,
-        sequence=event.sequence,
+    tables.put(
+        QUEUE,
+        row.stream,
+        QueueRow(
+            stream=row.stream,
+            rank=row.priority,
+            queued_sequence=row.queued_sequence,
+            open_deps=sum(1 for d in row.depends_on if _blocks(d, row.stream, tables)),
+            not_before=row.not_before,
+            held=row.orphan_status if row.orphan_status == "needs_human" else None,
+            version=event.version,
+            sequence=event.sequence,
+        ),
     )
-    if tables.get(QUEUE, row.stream) != waiting:
-        tables.put(QUEUE, row.stream, waiting)
 
 
 def _blocks(blocker: str, blocked: str, tables: Tables) -> bool:

@@ -55,7 +55,7 @@ def _grant(row: IssueRow, event: Event, body: dict[str, Any], tables: Tables) ->
 
 def _open(row: IssueRow, event: Event, body: dict[str, Any], tables: Tables) -> None:
     execution = row.execution or event.id
-    found = tables.get(EXECUTIONS, execution)
+    found = tables.get(EXECUTIONS, execution) if execution != event.id else None
     if found is not None and found.status == "running":
         tables.put(EXECUTIONS, execution, replace(found, branch=body.get("branch") or found.branch))
         return
