@@ -176,6 +176,9 @@ class ExecutionRow(Row, frozen=True, kw_only=True):
     provider: str | None = None
     model: str | None = None
     session: str | None = None
+    """The provider's session that a later attempt may go on with."""
+    home: str | None = None
+    """The execution whose home directory that session needs."""
     branch: str | None = None
     workspace: str | None = None
     process_group: int | None = None

@@ -40,6 +40,9 @@ class Fail(msgspec.Struct, frozen=True, kw_only=True):
     """When it may be tried again; None: never, the issue has failed."""
     result: str | None = None
     turns: int | None = None
+    session: str | None = None
+    home: str | None = None
+    """The execution whose home directory ``session`` needs."""
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,6 +162,8 @@ def _fail(row: IssueRow, command: Fail) -> Decision:
         retryAt=command.retry_at,
         terminal=command.retry_at is None,
         turns=command.turns,
+        sessionId=command.session,
+        home=command.home,
     )
     timers = _end_of_lease(row)
     if command.retry_at is not None:

@@ -1,0 +1,388 @@
+"""The composition root: opens, starts in order, waits for a signal, stops in reverse. The only module that knows everything."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rig import __version__, config, journal
+from rig.actors.supervisor import dump_stacks_on
+from rig.actors.system import System
+from rig.actors.timers import Timers
+from rig.blobs import FolderBlobs
+from rig.bus.bus import Bus
+from rig.clock import SystemClock
+from rig.config import Configuration, Settings
+from rig.errors import ConfigError
+from rig.http.app import make_app
+from rig.http.deps import Deps, Hook, HttpSettings
+from rig.http.guard import is_loopback
+from rig.http.server import Serving, serve
+from rig.ids import DEFAULT_TENANT, SystemIds
+from rig.model.health import HealthReport
+from rig.model.retry import backoff
+from rig.model.tables import ISSUES, KEYS, Query
+from rig.plugin.contexts import HealthContext, WebhookSettings
+from rig.plugin.host import PluginHost
+from rig.plugin.loader import PluginSettings
+from rig.plugin.looplag import LoopLag
+from rig.plugin.provider import Provider
+from rig.prices import PriceBook
+from rig.reactors import leases, work_settings
+from rig.reactors.dispatch import Dispatch, Grants
+from rig.reactors.faults import FaultRecorder, watch_clock
+from rig.reactors.reporting import LogReporter
+from rig.reactors.settings import LiveConfiguration
+from rig.store.log import Log
+from rig.store.memory import open_memory
+from rig.store.opening import open_sqlite
+from rig.vault.master import open_vault
+from rig.vault.operator import operator_token
+from rig.vault.secrets import FILE as SECRETS_FILE
+from rig.vault.secrets import SealedFile, resolve
+from rig.wire import views
+from rig.work.executor import Executor
+from rig.work.logs import LogStore
+from rig.work.peers import AttemptPeers
+from rig.work.workspace import Workspaces
+
+log = logging.getLogger(__name__)
+
+LEASE_GRACE = 60.0
+"""Seconds of uptime before which no lease ends: one heartbeat interval (I10)."""
+STOP_SECONDS = 10.0
+"""How long a stop may take before the process just ends (I32)."""
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """What the command line says to ``rig serve``."""
+
+    config: Path | None = None
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    """Dotted keys of the configuration with their values."""
+    data_dir: Path | None = None
+    plugins_dir: Path | None = None
+
+
+def run(options: ServeOptions) -> int:
+    """Serve until a signal; the exit code. Errors of the start are for the caller, who says them in one line."""
+    settings = config.load(config=options.config, data_dir=options.data_dir, arguments=options.overrides)
+    journal.set_up()
+    sys.setswitchinterval(0.0005)  # the writer's thread must not hold the loop back for the usual 5 ms
+    os.umask(0o077)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_serve(settings))
+
+
+def _loop_factory() -> Any:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+async def _serve(settings: Configuration) -> int:
+    stop = asyncio.Event()
+    failure: list[BaseException] = []
+
+    def fatal(error: BaseException) -> None:
+        failure.append(error)
+        stop.set()
+
+    _on_signals(stop)
+    dump_stacks_on(signal.SIGUSR1)
+    async with AsyncExitStack() as stack:
+        service = Service(settings, stack, fatal)
+        serving = await service.start()
+        print(f"rig listening on {serving.url}", flush=True)
+        await stop.wait()
+        if failure:
+            log.critical("stopping: %s", failure[0])
+            os._exit(1)  # what is on disk is unknown: nothing more may be written, not even by an orderly end
+        asyncio.get_running_loop().call_later(STOP_SECONDS, os._exit, 1)
+        service.draining = True
+    return 0
+
+
+def _on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        if stop.is_set():
+            os._exit(1)  # asked twice
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end)
+    loop.add_signal_handler(signal.SIGHUP, lambda: log.info("SIGHUP is ignored; change the overlay instead"))
+
+
+class Service:
+    """A daemon. ``start`` builds it from the bottom up; leaving ``stack`` takes it down in reverse."""
+
+    def __init__(self, settings: Configuration, stack: AsyncExitStack, fatal: Any) -> None:
+        self.settings = settings
+        self.draining = False
+        self.replaying = True
+        self._stack = stack
+        self._fatal = fatal
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.clock = SystemClock()
+        self.ids = SystemIds()
+        self.lag = LoopLag()
+
+    async def start(self) -> Serving:
+        """Everything in order; the listener is last. Raises RigError, and what was started is taken down by ``stack``."""
+        self._stack.callback(self._cancel_tasks)
+        self.store = await self._open_store()
+        self.faults = FaultRecorder(self.store, asyncio.get_running_loop())
+        self.vault = open_vault(self.settings.data_dir, self.settings.key_file)
+        self.secrets = SealedFile(self.vault, self.settings.data_dir / SECRETS_FILE)
+        self.plugins = self._load_plugins()
+        self.live = LiveConfiguration(self._known_to_plugins(), self.store, self.secrets)
+        self._stack.callback(self.store.listen(self.live.hear))
+        self._refuse_open_bind()
+        self.prices = PriceBook(Path(p) if (p := self.settings.settings.prices.file) else None)
+        self._background(asyncio.to_thread(self.prices.price, "claude-sonnet-4-5"), "loading the prices")
+        self.system = self._make_system()
+        self._stack.push_async_callback(self.system.stop)
+        self.dispatch = self._make_work()
+        self._background(Timers(self.store, self.clock, leases.handlers(self.system), grace=LEASE_GRACE).run(), "the timers")
+        self._background(watch_clock(self.clock, self.faults), "watching the clock")
+        self.lag.start()
+        self._stack.callback(self.lag.stop)
+        await self.faults.note("daemon", "daemon_started", {"version": __version__, "pid": os.getpid()})
+        self.replaying = False
+        server = self.live.current.settings.server
+        self.serving = await serve(make_app(self._deps()), server.host, server.port)
+        self._stack.push_async_callback(self.serving.stop)
+        await self._start_work()
+        return self.serving
+
+    # Parts
+
+    async def _open_store(self) -> Log:
+        url = self.settings.settings.store.url
+        config.usable_data_dir(self.settings.data_dir)
+        if url == "memory:":
+            store = open_memory(clock=self.clock, ids=self.ids)
+        else:
+            directory = Path(url.removeprefix("sqlite:")).expanduser() if url else self.settings.data_dir
+            opened = open_sqlite(directory, clock=self.clock, ids=self.ids, on_fatal=self._fatal)
+            store = opened.log
+            self._background(opened.verify_older(), "verifying the log")
+        self._stack.push_async_callback(store.close)
+        return store
+
+    def _make_work(self) -> Dispatch:
+        """Executor, reporter and dispatch; nothing runs before ``_start_work``."""
+        data_dir = self.settings.data_dir
+        self.logs = LogStore(data_dir / "logs", FolderBlobs(data_dir / "blobs"), self.clock)
+        self._stack.callback(self.logs.close)
+        settings = self._settings_now
+        reporter = LogReporter(self.store, self.system, settings, self.prices.cost, self.clock)
+        executor = Executor(
+            slots=settings().executor.slots,
+            workspaces=Workspaces(self.settings.workspace_root, lambda: work_settings.workspaces(settings())),
+            logs=self.logs,
+            homes=data_dir / "homes",
+            providers=self._provider,
+            reporter=reporter,
+            settings=lambda: work_settings.executor(settings()),
+            ids=self.ids,
+        )
+        self.live.on_change(lambda now: setattr(executor, "slots", now.settings.executor.slots))
+        dispatch = Dispatch(self.store, self.system, executor, settings, self._grants, self.clock, self.ids)
+        reporter.dispatch = dispatch
+        self.live.on_change(lambda _: dispatch.wake())
+        self._stack.push_async_callback(executor.shutdown)
+        return dispatch
+
+    async def _start_work(self) -> None:
+        await self.dispatch.recover()
+        self._stack.callback(self.store.listen(self.dispatch.hear))
+        self._background(self.dispatch.run(), "dispatch")
+
+    def _settings_now(self) -> Settings:
+        return self.live.current.settings
+
+    def _provider(self, name: str) -> tuple[Provider, Any]:
+        provider = self.plugins.provider(name)
+        return provider, provider.configure(self._settings_now().providers.get(name))
+
+    def _grants(self, name: str) -> Grants:
+        """The daemon's address and what ``[providers.<name>] env`` grants; every live secret is redacted, granted or not."""
+        given = self._settings_now().providers.get(name, {}).get("env")
+        granted = given if isinstance(given, dict) else {}
+        environment = {k: resolve(str(v), DEFAULT_TENANT, self.secrets) for k, v in granted.items()}
+        secrets = [self.secrets.get(DEFAULT_TENANT, n) or "" for n in self.secrets.names(DEFAULT_TENANT)]
+        secrets += [operator_token(self.settings.data_dir, self.ids)]
+        for hook in self._settings_now().webhook_sources:
+            secrets += [
+                resolve(s.get_secret_value(), hook.tenant, self.secrets) for s in (hook.secret, hook.secret_previous) if s
+            ]
+        return Grants({"RIG_URL": self.serving.url, **environment}, tuple(filter(None, secrets)))
+
+    def _load_plugins(self) -> PluginHost:
+        section = self.settings.settings.plugins
+        tables = {**section.model_dump(), **(section.model_extra or {})}
+        host = PluginHost(PluginSettings.of(tables), on_fault=self.faults.plugin)
+        host.load()
+        return host
+
+    def _known_to_plugins(self) -> Configuration:
+        models = {name: p.registration.config for name, p in self.plugins.providers.items() if p.registration.config}
+        return self.settings.knowing(providers=models)
+
+    def _make_system(self) -> System:
+        return System(
+            self.store,
+            self.clock,
+            self.ids,
+            leases.KINDS,
+            max_active=self.live.current.settings.actors.max_active,
+            config_version=lambda: self.live.version,
+            on_exit=self._fatal,
+        )
+
+    def _deps(self) -> Deps:
+        settings = self.live.current.settings
+        self._bus = Bus(self._newest, self._show_row)
+        self._board = self.plugins.health(self.clock)
+        self._health_context = HealthContext(self._store_ping, self._streams_ping, self.lag.worst, self.settings.data_dir)
+        return Deps(
+            store=self.store,
+            system=self.system,
+            clock=self.clock,
+            ids=self.ids,
+            bus=self._bus,
+            price=self.prices.cost,
+            logs=self.logs,
+            config=self.live,
+            health=self._health,
+            plugins=self.plugins.records,
+            ready=self._unready,
+            hooks=self._hooks,
+            hook_settings=self._hook_settings,
+            peer_attempt=AttemptPeers(self.dispatch.groups),
+            tenants=self._tenants,
+            settings=HttpSettings(
+                auth_mode=settings.auth.mode,
+                loopback_bind=is_loopback(settings.server.host),
+                operator_token=operator_token(self.settings.data_dir, self.ids),
+                submit_keys=tuple(
+                    resolve(k.get_secret_value(), DEFAULT_TENANT, self.secrets) for k in settings.auth.submit_api_keys
+                ),
+                allowed_hosts=tuple(settings.server.allowed_hosts),
+                public_url=settings.server.public_url,
+            ),
+            success_state=lambda: self.live.current.settings.dispatch.success_state,
+            retry_after=lambda attempt: backoff(attempt, self.live.current.settings.dispatch.max_retry_backoff_ms),
+            seal=lambda data: self.vault.seal(DEFAULT_TENANT, "answer", 1, data),
+            unseal=lambda data: self.vault.open(DEFAULT_TENANT, "answer", 1, data),
+        )
+
+    # What the edge asks
+
+    def _hooks(self, name: str) -> Sequence[Hook]:
+        """Configured sources that are called ``name``, or are of that type."""
+        found = []
+        for source in self.live.current.settings.webhook_sources:
+            plugin = self.plugins.webhook_sources.get(source.type)
+            if plugin is None or name not in (source.name, source.type):
+                continue
+            secrets = [s for s in (source.secret, source.secret_previous) if s is not None]
+            plain = tuple(resolve(s.get_secret_value(), source.tenant, self.secrets) for s in secrets)
+            found.append(Hook(source.name, plugin, plain, source.tenant))
+        return found
+
+    def _hook_settings(self, tenant: str) -> WebhookSettings:
+        tracker = self.live.current.settings.tracker
+
+        def issue_of(repo: str, branch: str | None, pull: int | None) -> int | None:
+            column, value = ("branch", branch) if branch else ("pr_number", pull)
+            if value is None:
+                return None
+            with self.store.snapshot() as snapshot:
+                where: Any = (("repo", "=", repo), (column, "=", value))
+                rows = snapshot.page(Query(ISSUES, tenant, where, limit=1))
+            return rows[0][1].number if rows else None
+
+        return WebhookSettings(tuple(tracker.required_labels), tuple(tracker.trusted_associations), issue_of)
+
+    async def _health(self) -> HealthReport:
+        return await self._board.report(self._health_context)
+
+    async def _store_ping(self) -> str | None:
+        await self.store.read(lambda snapshot: snapshot.position)
+        return None if self.store.writable else "read-only: the log is damaged"
+
+    async def _streams_ping(self) -> str | None:
+        if self._bus.closed:
+            raise RuntimeError("the bus is closed")
+        return None
+
+    def _unready(self) -> str | None:
+        if self.draining:
+            return "draining"
+        if self.replaying:
+            return "replaying"
+        return None if self.store.writable else "log_corrupt"
+
+    def _tenants(self) -> Sequence[str]:
+        with self.store.snapshot() as snapshot:
+            return snapshot.tenants()
+
+    def _newest(self, tenant: str) -> int:
+        with self.store.snapshot() as snapshot:
+            return snapshot.as_of(tenant)
+
+    def _show_row(self, tenant: str, view: str, key: str, row: Any) -> Any:
+        """A changed row as its list shows it."""
+        match view:
+            case "issues":
+                return views.issue(row)
+            case "queue":
+                issue = self.store.get(ISSUES, tenant, key)
+                return None if issue is None else views.assignment(issue)
+            case "agents":
+                return views.agent(row, self.clock.now())
+            case _:
+                return views.job(row)
+
+    # Starting and stopping
+
+    def _refuse_open_bind(self) -> None:
+        """An address that others reach needs a key that lets them in (conventions §7)."""
+        host = self.live.current.settings.server.host
+        if is_loopback(host) or self.live.current.settings.auth.submit_api_keys:
+            return
+        with self.store.snapshot() as snapshot:
+            for tenant in snapshot.tenants():
+                rows = snapshot.page(Query(KEYS, tenant, (("api", "=", 1),), limit=10_000))
+                if any(row.revoked_at is None for _, row in rows):
+                    return
+        raise ConfigError(f"{host} can be reached by others and there is no key yet; make one: rig key create NAME")
+
+    def _background(self, job: Any, what: str) -> None:
+        task = asyncio.ensure_future(job)
+        self._tasks.add(task)
+
+        def done(task: "asyncio.Task[Any]") -> None:
+            self._tasks.discard(task)
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.error("%s failed", what, exc_info=error)
+
+        task.add_done_callback(done)
+
+    def _cancel_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
