@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -72,15 +73,16 @@ class Daemon:
             *self.arguments,
         ]
         environ = {k: v for k, v in os.environ.items() if not k.startswith("RIG_")} | {"PYTHONUNBUFFERED": "1"} | self.environ
-        self.process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=self.log.open("a"),
-            text=True,
-            env=environ,
-            cwd=self.directory,
-            start_new_session=True,
-        )
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=environ,
+                cwd=self.directory,
+                start_new_session=True,
+            )
         return self.process
 
     def start(self) -> "Daemon":
@@ -88,13 +90,12 @@ class Daemon:
         began = time.monotonic()
         process = self.launch()
         assert process.stdout is not None
-        os.set_blocking(process.stdout.fileno(), False)
         line = ""
         while time.monotonic() - began < READY_WITHIN and not line.endswith("\n"):
-            line += process.stdout.read() or ""
+            if select.select([process.stdout], [], [], 0.1)[0]:
+                line += process.stdout.readline()
             if process.poll() is not None:
                 raise AssertionError(f"rig serve ended with {process.returncode}: {self.log.read_text()[-3000:]}")
-            time.sleep(0.005)
         assert line.startswith("rig listening on http://"), (line, self.log.read_text()[-3000:])
         self.ready_seconds = time.monotonic() - began
         self.url = line.split()[-1]
