@@ -21,14 +21,15 @@ from rig.clock import SystemClock
 from rig.config import Configuration, Settings
 from rig.errors import ConfigError
 from rig.http.app import make_app
-from rig.http.deps import Deps, Hook, HttpSettings
+from rig.http.deps import Deps, HttpSettings
 from rig.http.guard import is_loopback
+from rig.http.hooks import ConfiguredHooks
 from rig.http.server import Serving, serve
 from rig.ids import DEFAULT_TENANT, SystemIds
 from rig.model.health import HealthReport
 from rig.model.retry import backoff
 from rig.model.tables import ISSUES, KEYS, Query
-from rig.plugin.contexts import HealthContext, WebhookSettings
+from rig.plugin.contexts import HealthContext
 from rig.plugin.host import PluginHost
 from rig.plugin.loader import PluginSettings
 from rig.plugin.looplag import LoopLag
@@ -150,6 +151,7 @@ class Service:
         self.live = LiveConfiguration(self._known_to_plugins(), self.store, self.secrets)
         self._stack.callback(self.store.listen(self.live.hear))
         self._refuse_open_bind()
+        self.hooks = ConfiguredHooks(self._settings_now, self.plugins.webhook_sources, self.secrets, self.store)
         self.prices = PriceBook(Path(p) if (p := self.settings.settings.prices.file) else None)
         self._background(asyncio.to_thread(self.prices.price, "claude-sonnet-4-5"), "loading the prices")
         self.system = self._make_system()
@@ -225,10 +227,7 @@ class Service:
         environment = {k: resolve(str(v), DEFAULT_TENANT, self.secrets) for k, v in granted.items()}
         secrets = [self.secrets.get(DEFAULT_TENANT, n) or "" for n in self.secrets.names(DEFAULT_TENANT)]
         secrets += [operator_token(self.settings.data_dir, self.ids)]
-        for hook in self._settings_now().webhook_sources:
-            secrets += [
-                resolve(s.get_secret_value(), hook.tenant, self.secrets) for s in (hook.secret, hook.secret_previous) if s
-            ]
+        secrets += self.hooks.secrets()
         return Grants({"RIG_URL": self.serving.url, **environment}, tuple(filter(None, secrets)))
 
     def _load_plugins(self) -> PluginHost:
@@ -270,8 +269,8 @@ class Service:
             health=self._health,
             plugins=self.plugins.records,
             ready=self._unready,
-            hooks=self._hooks,
-            hook_settings=self._hook_settings,
+            hooks=self.hooks,
+            hook_settings=self.hooks.settings,
             peer_attempt=AttemptPeers(self.dispatch.groups),
             tenants=self._tenants,
             settings=HttpSettings(
@@ -291,32 +290,6 @@ class Service:
         )
 
     # What the edge asks
-
-    def _hooks(self, name: str) -> Sequence[Hook]:
-        """Configured sources that are called ``name``, or are of that type."""
-        found = []
-        for source in self.live.current.settings.webhook_sources:
-            plugin = self.plugins.webhook_sources.get(source.type)
-            if plugin is None or name not in (source.name, source.type):
-                continue
-            secrets = [s for s in (source.secret, source.secret_previous) if s is not None]
-            plain = tuple(resolve(s.get_secret_value(), source.tenant, self.secrets) for s in secrets)
-            found.append(Hook(source.name, plugin, plain, source.tenant))
-        return found
-
-    def _hook_settings(self, tenant: str) -> WebhookSettings:
-        tracker = self.live.current.settings.tracker
-
-        def issue_of(repo: str, branch: str | None, pull: int | None) -> int | None:
-            column, value = ("branch", branch) if branch else ("pr_number", pull)
-            if value is None:
-                return None
-            with self.store.snapshot() as snapshot:
-                where: Any = (("repo", "=", repo), (column, "=", value))
-                rows = snapshot.page(Query(ISSUES, tenant, where, limit=1))
-            return rows[0][1].number if rows else None
-
-        return WebhookSettings(tuple(tracker.required_labels), tuple(tracker.trusted_associations), issue_of)
 
     async def _health(self) -> HealthReport:
         return await self._board.report(self._health_context)
@@ -346,17 +319,10 @@ class Service:
             return snapshot.as_of(tenant)
 
     def _show_row(self, tenant: str, view: str, key: str, row: Any) -> Any:
-        """A changed row as its list shows it."""
-        match view:
-            case "issues":
-                return views.issue(row)
-            case "queue":
-                issue = self.store.get(ISSUES, tenant, key)
-                return None if issue is None else views.assignment(issue)
-            case "agents":
-                return views.agent(row, self.clock.now())
-            case _:
-                return views.job(row)
+        """A changed row as its list shows it; the queue shows issues."""
+        if view == "queue":
+            row = self.store.get(ISSUES, tenant, key)
+        return None if row is None else views.shown(view, row, self.clock.now())
 
     # Starting and stopping
 

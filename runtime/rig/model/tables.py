@@ -54,8 +54,8 @@ class Tables(Protocol):
 ISSUES = Table(
     "issues",
     rows.IssueRow,
-    (("state", "TEXT"), ("repo", "TEXT"), ("number", "INTEGER"), ("agent", "TEXT"), ("updated_at", "INTEGER")),
-    lambda r: (r.state, r.repo, r.number, r.agent, r.updated_at),
+    (("state", "TEXT"), ("repo", "TEXT"), ("number", "INTEGER"), ("branch", "TEXT"), ("pr_number", "INTEGER")),
+    lambda r: (r.state, r.repo, r.number, r.branch, r.pr_number),
     (("repo", "number"), ("state", "repo", "number")),
 )
 QUEUE = Table(

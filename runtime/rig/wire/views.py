@@ -335,6 +335,20 @@ def frame(event: Event) -> bytes:
     )
 
 
+def shown(view: str, row: Any, now: Micros) -> Any:
+    """A row as the list of its view shows it; ``queue`` takes the issue's row."""
+    match view:
+        case "issues":
+            return issue(row)
+        case "queue":
+            return assignment(row)
+        case "agents":
+            return agent(row, now)
+        case "jobs":
+            return job(row)
+    raise KeyError(view)
+
+
 def row_frame(view: str, key: str, row: object, sequence: int) -> bytes:
     """A changed row as a server-sent event without an id, so that it never moves a reader's cursor."""
     return b"event: row\ndata: %s\n\n" % encode({"view": view, "key": key, "row": row, "sequence": sequence})

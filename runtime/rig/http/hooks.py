@@ -1,0 +1,57 @@
+"""Configured webhook sources as the edge needs them: the plugin, the secrets, and what a delivery is read with."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from rig.config import Settings
+from rig.http.deps import Hook
+from rig.model.tables import ISSUES, Query
+from rig.plugin.contexts import WebhookSettings
+from rig.plugin.host import GuardedSource
+from rig.store.port import Store
+from rig.vault.secrets import Secrets, resolve
+
+
+class ConfiguredHooks:
+    """Reads the configuration at each delivery, so that a change of it holds at once."""
+
+    def __init__(
+        self, settings: Callable[[], Settings], plugins: Mapping[str, GuardedSource], secrets: Secrets, store: Store
+    ) -> None:
+        self._settings = settings
+        self._plugins = plugins
+        self._secrets = secrets
+        self._store = store
+
+    def __call__(self, name: str) -> Sequence[Hook]:
+        """Sources that are called ``name``, or are of that type; ``Deps.hooks``."""
+        found = []
+        for source in self._settings().webhook_sources:
+            plugin = self._plugins.get(source.type)
+            if plugin is not None and name in (source.name, source.type):
+                secrets = self._resolved(source.tenant, source.secret, source.secret_previous)
+                found.append(Hook(source.name, plugin, secrets, source.tenant))
+        return found
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret of every source."""
+        sources = self._settings().webhook_sources
+        return tuple(s for x in sources for s in self._resolved(x.tenant, x.secret, x.secret_previous))
+
+    def settings(self, tenant: str) -> WebhookSettings:
+        """What a source of ``tenant`` reads deliveries with; ``Deps.hook_settings``."""
+        tracker = self._settings().tracker
+
+        def issue_of(repo: str, branch: str | None, pull: int | None) -> int | None:
+            column, value = ("branch", branch) if branch else ("pr_number", pull)
+            if value is None:
+                return None
+            where: Any = (("repo", "=", repo), (column, "=", value))
+            with self._store.snapshot() as snapshot:
+                rows = snapshot.page(Query(ISSUES, tenant, where, limit=1))
+            return rows[0][1].number if rows else None
+
+        return WebhookSettings(tuple(tracker.required_labels), tuple(tracker.trusted_associations), issue_of)
+
+    def _resolved(self, tenant: str, *secrets: Any) -> tuple[str, ...]:
+        return tuple(resolve(s.get_secret_value(), tenant, self._secrets) for s in secrets if s is not None)
