@@ -213,3 +213,9 @@ async def test_a_cancelled_run_ends_its_program(tmp_path: Path) -> None:
         await task
     assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
     assert os.getpgid(0)
+
+
+async def test_the_output_of_a_program_ends_with_it_though_its_background_holds_the_pipe(tmp_path: Path) -> None:
+    child = await start("echo one; sleep 30 & exit 0", tmp_path)
+    assert await asyncio.wait_for(output(child), 5) == [b"one"]
+    assert await child.end(grace=2)

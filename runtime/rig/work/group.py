@@ -71,19 +71,27 @@ async def end(find: Callable[[], list[psutil.Process]], grace: float) -> bool:
     deadline = loop.time() + grace
     told: set[psutil.Process] = set()
     while loop.time() < deadline:
-        alive = await in_thread(find)
+        alive = await _seen(find)
         if not alive:
             return True
         _signal([process for process in alive if process not in told], signal.SIGTERM)
         told.update(alive)
         await asyncio.sleep(min(0.05, max(0.0, deadline - loop.time())))
     deadline = loop.time() + PROOF_SECONDS
-    while alive := await in_thread(find):
+    while alive := await _seen(find):
         _signal(alive, signal.SIGKILL)
         if loop.time() > deadline:
             return False
         await asyncio.sleep(0.02)
     return True
+
+
+async def _seen(find: Callable[[], list[psutil.Process]]) -> list[psutil.Process]:
+    """What ``find`` finds; nothing only if it finds nothing twice: amid an exec a process shows an empty environment."""
+    if alive := await in_thread(find):
+        return alive
+    await asyncio.sleep(0.01)
+    return await in_thread(find)
 
 
 def _signal(processes: list[psutil.Process], number: int) -> None:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,30 +22,43 @@ from rig.work.group import end, members, start_time
 from rig.work.pump import Pump
 from rig.work.threads import in_thread
 
+LINGER_SECONDS = 0.5
+"""How long the output of a program that has ended stays open for what it left running in the background."""
+
 
 class Child:
     """A running program; implements ``rig.plugin.provider.Child``. Made by ``spawn``."""
 
-    def __init__(self, popen: "subprocess.Popen[bytes]", marker: str | None) -> None:
+    def __init__(
+        self, popen: "subprocess.Popen[bytes]", marker: str | None = None, heard: Callable[[], None] | None = None
+    ) -> None:
         stdout, stderr = _outputs(popen)
         self.pid = popen.pid
         """Also the id of its process group and session."""
         self.started = start_time(popen.pid)
         self._popen = popen
         self._marker = marker
+        self._heard = heard
         self._stdout = Pump(stdout, f"rig-out-{self.pid}")
         self._stderr = Pump(stderr, f"rig-err-{self.pid}")
         self._writing = asyncio.Lock()
         self._feeding: asyncio.Task[None] | None = None
         self._exit = in_thread(lambda: _wait_without_reaping(popen), f"rig-wait-{self.pid}")
+        self._exit.add_done_callback(lambda _: asyncio.get_running_loop().call_later(LINGER_SECONDS, self._finish))
 
     def lines(self) -> AsyncIterator[list[bytes]]:
         """Batches of stdout lines without their newline; a reader that is slow holds the program back."""
-        return self._stdout.batches()
+        return self._batches(self._stdout)
 
     def errors(self) -> AsyncIterator[list[bytes]]:
         """Batches of stderr lines, like ``lines``."""
-        return self._stderr.batches()
+        return self._batches(self._stderr)
+
+    async def _batches(self, pump: Pump) -> AsyncIterator[list[bytes]]:
+        async for batch in pump.batches():
+            if self._heard is not None:
+                self._heard()
+            yield batch
 
     async def write(self, data: bytes) -> None:
         """Write to stdin, waiting while the pipe is full; raises ProcessError when the program does not read any more."""
@@ -63,6 +76,10 @@ class Child:
             if self._popen.stdin is not None:
                 with suppress(OSError):
                     self._popen.stdin.close()
+
+    def _finish(self) -> None:
+        self._stdout.finish()
+        self._stderr.finish()
 
     def feed(self, data: bytes, close: bool) -> None:
         """Write ``data`` to stdin in the background, then close it if asked; a program that does not read it loses nothing."""
@@ -105,11 +122,18 @@ class Child:
 
 
 async def spawn(
-    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], limits: Limits | None = None, marker: str | None = None
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    limits: Limits | None = None,
+    marker: str | None = None,
+    heard: Callable[[], None] | None = None,
 ) -> Child:
     """Start ``argv`` in ``cwd`` with exactly ``env``, stdin, stdout and stderr as pipes.
 
-    Raises ProcessError when there is no such program or it can't be started. ``marker`` is the execution's id.
+    Raises ProcessError when there is no such program or it can't be started. ``marker`` is the execution's id; ``heard`` is
+    called for every batch of output that is taken.
     """
     program = _found(argv, cwd, env)
     starting = in_thread(lambda: _popen((limits or Limits()).wrap([program, *argv[1:]]), cwd, env), "rig-spawn")
@@ -118,7 +142,7 @@ async def spawn(
     except asyncio.CancelledError:
         starting.add_done_callback(_end_unwanted)
         raise
-    return Child(popen, marker)
+    return Child(popen, marker, heard)
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,7 @@ class Pump:
         self._loop = asyncio.get_running_loop()
         self._queue: asyncio.Queue[list[bytes] | None] = asyncio.Queue()
         self._room = threading.Semaphore(BATCHES)
+        self._finishing = threading.Event()
         self._stopped = threading.Event()
         self._ended = False
         threading.Thread(target=self._read, name=name, daemon=True).start()
@@ -80,18 +81,23 @@ class Pump:
             yield batch
             await asyncio.sleep(0)  # a full queue never makes ``get`` wait, and the loop has others to serve
 
+    def finish(self) -> None:
+        """Let go of the pipe as soon as nothing is in it, although somebody may still hold its other end."""
+        self._finishing.set()
+
     def stop(self) -> None:
-        """Let go of the pipe although somebody may still hold its other end; what was read is still handed over."""
+        """``finish``, and drop what nobody takes within a moment."""
+        self._finishing.set()
         self._stopped.set()
 
     def _read(self) -> None:
         splitter = LineSplitter()
         poll = select.poll()
         poll.register(self._pipe, select.POLLIN)
-        afterwards = 16  # chunks still taken once stopped: what escaped may write for ever
+        afterwards = 16  # chunks still taken once finishing: what escaped may write for ever
         try:
             while afterwards and self._readable(poll):
-                afterwards -= self._stopped.is_set()
+                afterwards -= self._finishing.is_set()
                 chunk = os.read(self._pipe.fileno(), 65536)
                 if not chunk:
                     break
@@ -106,9 +112,9 @@ class Pump:
             self._send(None)
 
     def _readable(self, poll: select.poll) -> bool:
-        """Wait for data or the end of the pipe; False once stopped and nothing more is there."""
-        while not poll.poll(0 if self._stopped.is_set() else 250):
-            if self._stopped.is_set():
+        """Wait for data or the end of the pipe; False once finishing and nothing more is there."""
+        while not poll.poll(0 if self._finishing.is_set() else 250):
+            if self._finishing.is_set():
                 return False
         return True
 
