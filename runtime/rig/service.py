@@ -205,7 +205,7 @@ class Service:
         dispatch = Dispatch(self.store, self.system, executor, settings, self._grants, self.clock, self.ids)
         reporter.dispatch = dispatch
         self.live.on_change(lambda _: dispatch.wake())
-        self._stack.push_async_callback(executor.shutdown)
+        self._stack.push_async_callback(dispatch.stop)
         return dispatch
 
     async def _start_work(self) -> None:

@@ -70,7 +70,8 @@ class Dispatch:
         self._running: dict[str, WorkOrder] = {}
         """By lease."""
         self._groups: dict[str, int] = {}
-        self.draining = False
+        self._draining = False
+        self._filling = asyncio.Lock()
 
     # Waking up
 
@@ -93,8 +94,9 @@ class Dispatch:
             while True:
                 self._news.clear()
                 try:
-                    while await self._fill():
-                        pass
+                    async with self._filling:
+                        while await self._fill():
+                            pass
                 except RigError as error:
                     log.warning("dispatch waits a moment: %s", error.message)
                     await asyncio.sleep(1)
@@ -102,6 +104,13 @@ class Dispatch:
                 await self._news.wait()
         finally:
             keeping.cancel()
+
+    async def stop(self) -> None:
+        """Hand out nothing more, then end what runs as interrupted; their issues are queued again (I32)."""
+        self._draining = True
+        async with self._filling:
+            pass  # what was claimed has begun
+        await self._executor.shutdown()
 
     def groups(self) -> Mapping[str, int]:
         """Running executions with their newest process group, 0 where none has started yet."""
@@ -118,7 +127,7 @@ class Dispatch:
         settings = self._settings()
         busy = {order.agent for order in self._running.values()}
         limit = min(settings.executor.slots, settings.dispatch.max_concurrent)
-        if not settings.dispatch.enabled or self.draining or len(busy) >= limit:
+        if not settings.dispatch.enabled or self._draining or len(busy) >= limit:
             return False
         agent = next(name for slot in range(1, limit + 1) if (name := agent_name(slot)) not in busy)
         lease = self._ids.uuid()
