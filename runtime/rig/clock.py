@@ -69,7 +69,7 @@ class ManualClock:
 
 def iso(at: Micros) -> str:
     """``at`` as UTC ISO-8601 with milliseconds, ending in Z."""
-    return (_EPOCH + timedelta(microseconds=at)).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at // 1000 % 1000:03d}Z"
+    return (_EPOCH + timedelta(microseconds=at)).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def iso_or_none(at: Micros | None) -> str | None:

@@ -35,7 +35,7 @@ LOCAL = {"Host": "127.0.0.1"}
 
 @dataclass
 class Line:
-    line: int
+    n: int
     at: int
     stream: str
     text: str
@@ -48,7 +48,7 @@ class FakeLogs:
         self.lines: dict[str, list[Line]] = {}
 
     async def read(self, execution: str, after: int = 0, limit: int = 1000) -> Sequence[Line]:
-        return [line for line in self.lines.get(execution, []) if line.line > after][:limit]
+        return [line for line in self.lines.get(execution, []) if line.n > after][:limit]
 
     async def follow(self, execution: str, after: int = 0) -> AsyncIterator[Sequence[Line]]:
         yield await self.read(execution, after)

@@ -1,6 +1,7 @@
 """The listener itself, over raw sockets: what the parser refuses, what comes too slowly, how it ends (finding 9)."""
 
 import asyncio
+import gzip
 import json
 import logging
 import socket
@@ -80,6 +81,47 @@ async def test_a_malformed_request_is_refused_in_the_envelope_and_closed(
     assert set(json.loads(body)) >= {"error", "code", "traceId"}
     assert b"application/json" in head
     assert b"Python" not in head
+    assert not caplog.records
+
+
+POST = b"POST /api/events HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\nConnection: close\r\n"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        POST + b"Content-Encoding: gzip\r\nContent-Length: 7\r\n\r\ngarbage",
+        POST + b"Content-Encoding: gzip\r\nContent-Length: 10\r\n\r\n" + gzip.compress(b"{}")[:10],
+        POST + b"Content-Encoding: deflate\r\nContent-Length: 7\r\n\r\n\xff\xffrbage",
+        POST + b"Content-Encoding: br\r\nContent-Length: 7\r\n\r\ngarbage",
+        POST + b"Content-Encoding: nonsense\r\nContent-Length: 7\r\n\r\ngarbage",
+        POST + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n{}\r\n0\r\n\r\n",
+        POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        POST + b"Transfer-Encoding: identity\r\n\r\n{}",
+    ],
+)
+async def test_a_body_that_is_not_encoded_as_it_says_is_400(
+    edge: Edge, request_: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """I36."""
+    async with serving(edge) as running:
+        with caplog.at_level(logging.WARNING):
+            answer = await talk(running, request_)
+    assert status(answer) in (400, 415), answer
+    assert not caplog.records
+
+
+async def test_a_client_that_goes_in_the_middle_of_its_body_leaves_no_trace(
+    edge: Edge, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(edge) as running:
+        with caplog.at_level(logging.WARNING):
+            _, writer = await asyncio.open_connection("127.0.0.1", running.port)
+            writer.write(POST + b"Content-Length: 100\r\n\r\n{")
+            await asyncio.sleep(0.05)
+            writer.transport.abort()
+            await asyncio.sleep(0.05)
+            assert status(await talk(running, GET + HOST + b"Connection: close\r\n\r\n")) == 200
     assert not caplog.records
 
 

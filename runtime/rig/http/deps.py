@@ -39,7 +39,7 @@ class LogRecord(Protocol):
     """One line of an execution's output."""
 
     @property
-    def line(self) -> int:
+    def n(self) -> int:
         """Counted from 1."""
         ...
 

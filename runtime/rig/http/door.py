@@ -3,9 +3,12 @@
 import asyncio
 import json
 import re
+import zlib
 from typing import Any, NoReturn
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import RequestPayloadError
 
 from rig.errors import BadRequest, MalformedJson, RequestTimeout, TooLarge, UnsupportedMediaType
 
@@ -142,7 +145,7 @@ def media_type(request: web.Request, *also: str) -> str:
 async def read(request: web.Request, limit: int) -> bytes:
     """The raw body, decompressed; raises TooLarge while it comes, and RequestTimeout when it stands still."""
     content = request.content
-    if content.is_eof():
+    if content.is_eof() and content.exception() is None:
         body = content.read_nowait()
         if len(body) > limit:
             raise TooLarge
@@ -160,6 +163,8 @@ async def read(request: web.Request, limit: int) -> bytes:
                     raise TooLarge
     except TimeoutError:
         raise RequestTimeout from None
+    except (HttpProcessingError, RequestPayloadError, zlib.error):
+        raise BadRequest("the body is not encoded as its headers say") from None
     return bytes(chunks)
 
 

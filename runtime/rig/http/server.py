@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
-from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.http_exceptions import BadHttpMessage, HttpProcessingError, LineTooLong
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 from aiohttp.web_request import BaseRequest
 from aiohttp.web_server import Server
 
@@ -67,6 +67,13 @@ class Connection(RequestHandler):
         if self.transport is not None and not self.transport.is_closing():
             self.transport.write(_LATE)
         self.force_close()
+
+    def log_exception(self, *args: Any, **options: Any) -> None:
+        """What a client does wrong after it was answered is no fault of ours."""
+        if isinstance(options.get("exc_info"), HttpProcessingError | RequestPayloadError):
+            self.log_debug(*args, **options)
+        else:
+            super().log_exception(*args, **options)
 
     def handle_error(
         self, request: BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None

@@ -24,8 +24,8 @@ async def list_api_keys(ask: Ask) -> web.StreamResponse:
     tenant = ask.call.tenant
 
     def job(snapshot: Snapshot) -> bytes:
-        rows = [row for _, row in snapshot.page(Query(KEYS, tenant, limit=10_000))]
-        shown = sorted((r for r in rows if r.revoked_at is None and r.execution is None), key=lambda r: (r.created_at, r.id))
+        rows = [row for _, row in snapshot.page(Query(KEYS, tenant, (("api", "=", 1),), limit=10_000))]
+        shown = sorted((r for r in rows if r.revoked_at is None), key=lambda r: (r.created_at, r.id))
         return msgspec.json.encode([views.key(row) for row in shown])
 
     return ask.bytes(await lists.snapshot(ask, job))

@@ -54,7 +54,7 @@ async def get_execution_log(ask: Ask) -> web.StreamResponse:
 
 
 def _line(record: LogRecord) -> answers.LogLine:
-    return answers.LogLine(line=record.line, at=iso(record.at), stream=record.stream, text=record.text)
+    return answers.LogLine(line=record.n, at=iso(record.at), stream=record.stream, text=record.text)
 
 
 def _own(ask: Ask, execution: str) -> None:
@@ -90,7 +90,7 @@ async def get_attempt_logs(ask: Ask) -> web.StreamResponse:
             await response.write(b"event: end\ndata: %s\n\n" % msgspec.json.encode({"status": row.status if row else None}))
         return response
     while lines := await ask.deps.logs.read(execution, after, SHOWN_LINES):
-        after = lines[-1].line
+        after = lines[-1].n
         await response.write(_encoded(lines, events))
     return response
 
@@ -98,7 +98,7 @@ async def get_attempt_logs(ask: Ask) -> web.StreamResponse:
 def _encoded(batch: Sequence[LogRecord], events: bool) -> bytes:
     if not events:
         return b"".join(msgspec.json.encode(_line(r)) + b"\n" for r in batch)
-    return b"".join(b"id: %d\nevent: log\ndata: %s\n\n" % (r.line, msgspec.json.encode(_line(r))) for r in batch)
+    return b"".join(b"id: %d\nevent: log\ndata: %s\n\n" % (r.n, msgspec.json.encode(_line(r))) for r in batch)
 
 
 async def list_jobs(ask: Ask) -> web.StreamResponse:
