@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from prometheus_client import CollectorRegistry
+
 from rig import __version__, config, journal
 from rig.actors.supervisor import dump_stacks_on
 from rig.actors.system import System
@@ -38,6 +40,7 @@ from rig.prices import PriceBook
 from rig.reactors import leases, work_settings
 from rig.reactors.dispatch import Dispatch, Grants
 from rig.reactors.faults import FaultRecorder, watch_clock
+from rig.reactors.gauges import Gauges
 from rig.reactors.reporting import LogReporter
 from rig.reactors.settings import LiveConfiguration
 from rig.store.log import Log
@@ -257,7 +260,10 @@ class Service:
         self._bus = Bus(self._newest, self._show_row)
         self._board = self.plugins.health(self.clock)
         self._health_context = HealthContext(self._store_ping, self._streams_ping, self.lag.worst, self.settings.data_dir)
+        registry = CollectorRegistry()
+        registry.register(Gauges(self.store, self.system, self.dispatch.groups, self.lag.worst))
         return Deps(
+            registry=registry,
             store=self.store,
             system=self.system,
             clock=self.clock,
