@@ -3,6 +3,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from rig.blobs import FolderBlobs
 from rig.clock import SystemClock
-from rig.errors import AlreadyExists, Busy, Draining, NotFound, StaleLease
+from rig.errors import AlreadyExists, Busy, Conflict, Draining, NotFound, StaleLease
 from rig.ids import SeededIds
 from rig.plugin.provider import Asks, Provider, Session, SessionResult, Usage
 from rig.work.executor import Executor
@@ -22,7 +23,7 @@ from rig.work.hooks import Hooks
 from rig.work.logs import LogStore
 from rig.work.order import Finished, Running, Started, WorkOrder, WorkSettings
 from rig.work.segments import Segment
-from rig.work.workspace import Workspaces, WorkspaceSettings
+from rig.work.workspace import WorkspaceDirty, Workspaces, WorkspaceSettings
 
 Shell = Callable[..., str]
 Script = Callable[[Session], Awaitable[SessionResult]]
@@ -440,3 +441,47 @@ async def test_a_provider_that_ignores_its_cancellation_is_left_behind(bench: Be
     assert "ignores its cancellation" in caplog.text
     release.set()
     await asyncio.sleep(0)
+
+
+async def test_a_workspace_is_removed_after_its_hook_and_never_while_in_use(bench: Bench, tmp_path: Path) -> None:
+    bench.settings = replace(bench.settings, hooks=Hooks({"before_remove": f"touch {tmp_path}/told; exit 1"}))
+    bench.script = shell("echo ready; sleep 60")
+    bench.executor.start(order_of(issue="ENG-1"))
+    async for lines in follow(bench):
+        if "ready" in lines:
+            break
+    with pytest.raises(Conflict):
+        await bench.executor.remove_workspace("ENG-1", force=True)
+    bench.executor.cancel("exec-1", "enough")
+    await bench.executor.wait("exec-1")
+    (bench.workspaces.root / "ENG-1" / "work").write_text("x")
+    with pytest.raises(WorkspaceDirty):
+        await bench.executor.remove_workspace("ENG-1")
+    assert not (tmp_path / "told").exists()
+    await bench.executor.remove_workspace("ENG-1", force=True)
+    assert (tmp_path / "told").exists()
+    assert not (bench.workspaces.root / "ENG-1").exists()
+    with pytest.raises(NotFound):
+        await bench.executor.remove_workspace("ENG-1")
+
+
+async def test_a_flooding_agent_is_capped_and_leaves_the_loop_responsive(bench: Bench) -> None:
+    bench.settings = replace(bench.settings, log_bytes=500_000)
+    lags: list[float] = []
+
+    async def watch() -> None:
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(0.005)
+            lags.append(time.perf_counter() - before - 0.005)
+
+    watching = asyncio.create_task(watch())
+    finished = await bench.run(shell("yes 'a line of output' | head -n 200000; head -c 20000000 /dev/zero; echo err >&2"))
+    watching.cancel()
+    assert finished.ok
+    stored = sum(
+        file.stat().st_size for name in ("logs", "blobs") for file in (bench.folder / name).rglob("*") if file.is_file()
+    )
+    assert stored < 5_000_000
+    assert any("output limit of 500000 bytes" in line.text for line in await bench.logs.read("exec-1", limit=100_000))
+    assert sorted(lags)[int(len(lags) * 0.9)] < 0.1

@@ -9,9 +9,10 @@ import psutil
 import pytest
 
 from rig.errors import ProcessError
+from rig.work.command import run
 from rig.work.environment import Limits, environment, make_home
 from rig.work.group import end_orphans, members, start_time
-from rig.work.process import Child, run, spawn
+from rig.work.process import Child, spawn
 
 ENV = environment({"RIG_EXECUTION_ID": "exec-1"})
 

@@ -53,6 +53,13 @@ async def test_eight_worktrees_can_be_made_at_once(bench: Bench, repository: Pat
     assert len(bench.workspaces.list()) == 8
 
 
+async def test_workspaces_of_one_repository_can_be_asked_at_once_after_a_restart(bench: Bench, repository: Path) -> None:
+    made = [await bench.workspaces.ensure(f"ENG-{n}") for n in range(4)]
+    again = Bench(bench.workspaces.root, repository).workspaces
+    heads = await asyncio.gather(*(again.head(workspace) for workspace in made))
+    assert len(set(heads)) == 1
+
+
 async def test_a_workspace_is_used_again_and_prepared_only_once(bench: Bench) -> None:
     prepared: list[Workspace] = []
 

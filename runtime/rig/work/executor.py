@@ -4,18 +4,19 @@ import asyncio
 import logging
 import re
 import shutil
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
-from rig.errors import AlreadyExists, Busy, Conflict, Draining, PluginError, RigError
+from rig.errors import AlreadyExists, Busy, Conflict, Draining, RigError
 from rig.ids import Ids
 from rig.plugin.provider import SessionResult
-from rig.text import Redactor, clean, one_line
+from rig.text import clean, one_line
 from rig.work.environment import MARKER, environment, make_home
+from rig.work.execution import EndedEarly, Execution, guarded
 from rig.work.group import end_orphans
 from rig.work.hooks import HookName, HookResult, run_hook
-from rig.work.logs import LogStore, LogWriter
+from rig.work.keys import workspace_key
+from rig.work.logs import LogStore
 from rig.work.order import Finished, ProviderSource, Recovered, Reporter, Running, Started, WorkOrder, WorkSettings
 from rig.work.prompt import DEFAULT_TEMPLATE, PromptError, Prompts, literal, variables_of
 from rig.work.segments import Segment
@@ -23,12 +24,11 @@ from rig.work.session import Ending, WorkSession
 from rig.work.threads import in_thread
 from rig.work.workspace import Workspace, Workspaces
 
-T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 RENDER_SECONDS = 0.25
 _RESULT_CHARACTERS = 16_384
-_LAST_HOOK_SECONDS = 2.0
+_LAST_HOOK_SECONDS = 1.0
 """Time of ``after_run`` while the daemon stops."""
 
 
@@ -59,7 +59,7 @@ class Executor:
         self._ids = ids
         self._inherited = inherited
         self._prompts = Prompts()
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, Execution] = {}
         self._draining = False
 
     @property
@@ -79,7 +79,7 @@ class Executor:
             raise AlreadyExists("this execution is running")
         if self.free == 0:
             raise Busy("every slot is taken")
-        run = _Run(order, self._settings())
+        run = Execution(order, self._settings())
         self._runs[order.execution] = run
         run.task = asyncio.create_task(self._drive(run), name=f"execution {order.execution}")
 
@@ -103,6 +103,27 @@ class Executor:
         if tasks := [run.task for run in self._runs.values() if run.task is not None]:
             await asyncio.wait(tasks)
 
+    async def remove_workspace(self, key: str, *, force: bool = False) -> None:
+        """Remove the workspace of that key, its ``before_remove`` hook first; the branch stays.
+
+        Raises NotFound, Conflict while an execution uses it, WorkspaceDirty where work would be lost and not ``force``.
+        """
+        workspace = await in_thread(lambda: self._workspaces.find(key))
+        if any(workspace_key(run.order.issue, run.order.tenant) == key for run in self._runs.values()):
+            raise Conflict("the workspace is in use")
+        await self._workspaces.check_removal(workspace, force=force)
+        if workspace.folder.is_dir():
+            given = {"RIG_ISSUE": workspace.identifier, "RIG_WORKSPACE": workspace.path}
+            try:
+                result = await run_hook(
+                    self._settings().hooks, "before_remove", workspace.folder, given, inherited=self._inherited
+                )
+                if result is not None and not result.ok:
+                    _log.warning("hook before_remove of %s: %s", key, one_line(result.reason))
+            except RigError as error:
+                _log.warning("hook before_remove of %s: %s", key, one_line(error.message))
+        await self._workspaces.remove(workspace, force=force)
+
     async def recover(self, running: Sequence[Running]) -> list[Recovered]:
         """After a kill -9: end what is left of these executions and seal their output, before anything is started (I11)."""
         return list(await asyncio.gather(*(self._recover(entry) for entry in running)))
@@ -120,7 +141,7 @@ class Executor:
             await self._drop_home(entry.execution)
         return Recovered(entry.execution, ended, tuple(segments), problem)
 
-    async def _drive(self, run: "_Run") -> None:
+    async def _drive(self, run: Execution) -> None:
         order = run.order
         try:
             run.log = self._logs.open(order.execution, run.redact, run.segments.put_nowait, cap=run.settings.log_bytes)
@@ -142,7 +163,7 @@ class Executor:
         except Exception as error:  # noqa: BLE001 - a late result of a lost lease changes nothing (I13)
             _log.warning("the end of execution %s was not taken: %s", order.execution, run.reason(error))
 
-    async def _attempt(self, run: "_Run") -> Finished:
+    async def _attempt(self, run: Execution) -> Finished:
         """The execution up to its outcome; raises nothing but its own cancellation."""
         order = run.order
         branch: str | None = None
@@ -175,7 +196,7 @@ class Executor:
                 reporter=self._reporter,
                 ending=run.ending,
             )
-            result = await run.session_of(_guarded(provider.run(session)))
+            result = await run.session_of(guarded(provider.run(session)))
             if not await session.close():
                 return Finished("failed", "some of its processes could not be ended", branch)
             return await self._judged(run, workspace, result)
@@ -192,7 +213,7 @@ class Executor:
             if run.session is not None:
                 await asyncio.shield(run.session.close())
 
-    async def _judged(self, run: "_Run", workspace: Workspace, result: SessionResult) -> Finished:
+    async def _judged(self, run: Execution, workspace: Workspace, result: SessionResult) -> Finished:
         order = run.order
         words = run.redact(clean(result.summary))[:_RESULT_CHARACTERS] if result.summary else None
         if not result.ok:
@@ -206,7 +227,7 @@ class Executor:
         head = await self._workspaces.head(workspace)
         return Finished("completed", "", workspace.branch, head, words, result.turns, result.session_id)
 
-    async def _after(self, run: "_Run", finished: Finished) -> None:
+    async def _after(self, run: Execution, finished: Finished) -> None:
         if run.workspace is not None and run.workspace.folder.is_dir():
             seconds = _LAST_HOOK_SECONDS if finished.outcome == "interrupted" else None
             try:
@@ -219,7 +240,7 @@ class Executor:
             await self._drop_home(run.order.home or run.order.execution)
 
     async def _hook(
-        self, run: "_Run", name: HookName, workspace: Workspace, *, fatal: bool = False, seconds: float | None = None
+        self, run: Execution, name: HookName, workspace: Workspace, *, fatal: bool = False, seconds: float | None = None
     ) -> None:
         given = self._facts(run, workspace)
         result: HookResult | None = await run_hook(
@@ -232,7 +253,7 @@ class Executor:
         if fatal:
             result.checked()
 
-    async def _prompt(self, run: "_Run", workspace: Workspace) -> str:
+    async def _prompt(self, run: Execution, workspace: Workspace) -> str:
         order = run.order
         if order.prompt is not None:
             return literal(order.prompt)
@@ -256,7 +277,7 @@ class Executor:
         except TimeoutError:
             raise PromptError("the template takes too long") from None
 
-    def _facts(self, run: "_Run", workspace: Workspace) -> dict[str, str]:
+    def _facts(self, run: Execution, workspace: Workspace) -> dict[str, str]:
         order = run.order
         facts = {
             MARKER: order.execution,
@@ -279,101 +300,9 @@ class Executor:
     async def _drop_home(self, name: str) -> None:
         await in_thread(lambda: shutil.rmtree(self._home(name), ignore_errors=True))
 
-    async def _tell_segments(self, run: "_Run") -> None:
+    async def _tell_segments(self, run: Execution) -> None:
         while (segment := await run.segments.get()) is not None:
             try:
                 await self._reporter.sealed(run.order, segment)
             except Exception as error:  # noqa: BLE001 - the segment is stored and is found again by ``recover``
                 _log.warning("a sealed segment of %s was not taken: %s", run.order.execution, run.reason(error))
-
-
-class EndedEarly(Exception):
-    """The execution was asked to end."""
-
-    def __init__(self, ending: Ending, result: object = None) -> None:
-        self.ending = ending
-        self.result = result if isinstance(result, SessionResult) else None
-        """What the provider returned on being cancelled: its session may be resumed."""
-        super().__init__(ending.reason)
-
-
-class _Run:
-    """One execution under way."""
-
-    def __init__(self, order: WorkOrder, settings: WorkSettings) -> None:
-        self.order = order
-        self.settings = settings
-        self.redact = Redactor((*order.secrets, order.environment.get("RIG_TOKEN", "")))
-        self.ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
-        self.segments: asyncio.Queue[Segment | None] = asyncio.Queue()
-        self.task: asyncio.Task[None] | None = None
-        self.log: LogWriter | None = None
-        self.home: dict[str, str] = {}
-        self.workspace: Workspace | None = None
-        self.session: WorkSession | None = None
-
-    @property
-    def writer(self) -> LogWriter:
-        if self.log is None:
-            raise Conflict("the execution has not begun")
-        return self.log
-
-    def end(self, ending: Ending) -> None:
-        if not self.ending.done():
-            self.ending.set_result(ending)
-
-    def reason(self, error: BaseException) -> str:
-        """Why something failed, in one redacted line; for what is no error of Rig with the exception's name."""
-        if isinstance(error, RigError):
-            return self.redact(one_line(error.message))
-        text = str(error)
-        return self.redact(one_line(f"{type(error).__name__}: {text}" if text else type(error).__name__))
-
-    async def until(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of ``work``, unless the execution is asked to end first: then it is cancelled, and EndedEarly raised."""
-        task = asyncio.ensure_future(work)
-        both: list[asyncio.Future[Any]] = [task, self.ending]
-        try:
-            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            task.cancel()
-            raise
-        if task.done():
-            if task.cancelled():
-                raise PluginError("it gave up without a word")
-            return task.result()
-        raise EndedEarly(self.ending.result(), await self._stop(task))
-
-    async def session_of(self, work: Coroutine[Any, Any, SessionResult]) -> SessionResult:
-        """``until`` with the watch over silence and length."""
-        session = self.session
-        watching = asyncio.create_task(session.watch()) if session is not None else None
-        try:
-            result = await self.until(work)
-        finally:
-            if watching is not None:
-                watching.cancel()
-        if not isinstance(result, SessionResult):
-            raise PluginError("the provider gave no result")
-        return result
-
-    async def _stop(self, task: "asyncio.Future[Any]") -> object:
-        """Cancel ``task``; one that does not let go loses its programs under it. What it returns all the same."""
-        task.cancel()
-        await asyncio.wait([task], timeout=1.0)
-        if not task.done() and self.session is not None:
-            await self.session.close()
-            await asyncio.wait([task], timeout=self.settings.grace_seconds)
-        if not task.done():
-            _log.warning("something in execution %s ignores its cancellation", self.order.execution)
-        elif not task.cancelled() and task.exception() is None:
-            return task.result()
-        return None
-
-
-async def _guarded(work: Coroutine[Any, Any, SessionResult]) -> SessionResult:
-    """A provider's session whose attempt to end the whole program is only an error."""
-    try:
-        return await work
-    except (SystemExit, KeyboardInterrupt) as error:
-        raise PluginError(f"the provider raised {type(error).__name__}") from error

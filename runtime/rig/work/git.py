@@ -5,6 +5,7 @@ own with a fresh ``config``, whose objects and refs are links to the real ones. 
 definition there, so it means nothing, however the real ``.git/config`` is rewritten, and whenever.
 """
 
+import asyncio
 import os
 import re
 import shutil
@@ -15,8 +16,8 @@ from pathlib import Path
 
 from rig.errors import WorkspaceError
 from rig.text import Redactor, one_line
+from rig.work.command import run
 from rig.work.environment import environment
-from rig.work.process import run
 from rig.work.threads import in_thread
 
 LOCAL_SECONDS = 120.0
@@ -137,6 +138,7 @@ class Git:
     """The daemon's environment, None for the process's own; of it commands on the network also see HOME and the ssh agent."""
     executable: str = "git"
     _views: dict[Path, Path] = field(default_factory=dict, repr=False, compare=False)
+    _making: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False, compare=False)
 
     async def run(
         self,
@@ -216,14 +218,19 @@ class Git:
 
     async def view(self, gitdir: Path, common: Path, worktree: Path | None = None) -> dict[str, str]:
         """Environment that makes commands use ``gitdir``'s HEAD and index, ``common``'s objects and refs, and Rig's config."""
-        folder = self._views.get(common)
-        if folder is None or not (folder / "config").is_file():
-            folder = self.state / sha256(str(common).encode()).hexdigest()[:32]
-            format_ = await self.run("rev-parse", "--show-object-format", cwd=common, extra={"GIT_DIR": str(common)})
-            await in_thread(lambda: _make_view(self.state, folder, common, format_))
-            self._views[common] = folder
+        async with self._making:
+            folder = self._views.get(common)
+            if folder is None or not (folder / "config").is_file():
+                folder = await self._make_view(common)
         env = {"GIT_DIR": str(gitdir), "GIT_COMMON_DIR": str(folder)}
         return env | {"GIT_WORK_TREE": str(worktree)} if worktree is not None else env
+
+    async def _make_view(self, common: Path) -> Path:
+        folder = self.state / sha256(str(common).encode()).hexdigest()[:32]
+        format_ = await self.run("rev-parse", "--show-object-format", cwd=common, extra={"GIT_DIR": str(common)})
+        await in_thread(lambda: _make_view(self.state, folder, common, format_))
+        self._views[common] = folder
+        return folder
 
 
 def _make_view(state: Path, folder: Path, common: Path, object_format: str) -> None:

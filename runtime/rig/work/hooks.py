@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from rig.errors import WorkspaceError
+from rig.work.command import run
 from rig.work.environment import environment
-from rig.work.process import run
 
 HookName = Literal["after_create", "before_run", "after_run", "before_remove"]
 
@@ -68,7 +68,7 @@ async def run_hook(
     source = os.environ if inherited is None else inherited
     env = environment({variable: source[variable] for variable in _OPERATORS if variable in source} | dict(given), source)
     limit = hooks.seconds if seconds is None else min(seconds, hooks.seconds)
-    done = await run(["bash", "-lc", script], cwd=folder, env=env, seconds=limit, limit=OUTPUT_BYTES, grace=2.0)
+    done = await run(["bash", "-lc", script], cwd=folder, env=env, seconds=limit, limit=OUTPUT_BYTES, grace=1.0)
     output = (done.stdout + done.stderr).decode(errors="replace")
     if done.timed_out:
         return HookResult(name, False, f"took longer than {limit:g} s", output)

@@ -2,10 +2,9 @@
 
 import asyncio
 import os
-import shutil
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +14,7 @@ from weakref import WeakValueDictionary
 import msgspec
 
 from rig.errors import Conflict, NotFound, WorkspaceError
+from rig.work import folders
 from rig.work.git import NETWORK_SECONDS, Git, checked_address
 from rig.work.keys import DEFAULT_TENANT, is_key, workspace_key
 from rig.work.repository import base_of, common_directory, locate
@@ -129,7 +129,7 @@ class Workspaces:
         """The git side of a workspace, None for a plain directory. Raises WorkspaceError when somebody swapped its folder."""
         if workspace.common is None or workspace.gitdir is None or workspace.branch is None:
             return None
-        await in_thread(lambda: _check_folder(workspace.folder))
+        await in_thread(lambda: folders.check(workspace.folder))
         gitdir = Path(workspace.gitdir)
         if gitdir.is_symlink() or not gitdir.is_dir():
             raise WorkspaceError(f"the workspace {workspace.key} has lost its git directory")
@@ -170,11 +170,13 @@ class Workspaces:
         Raises WorkspaceDirty without ``force`` when something is uncommitted, or committed only here.
         """
         async with self._lock(workspace.key):
-            if not force and workspace.ready and workspace.folder.exists():
-                await self._refuse_loss(workspace)
+            await self.check_removal(workspace, force=force)
             await self._discard(workspace)
 
-    async def _refuse_loss(self, workspace: Workspace) -> None:
+    async def check_removal(self, workspace: Workspace, *, force: bool = False) -> None:
+        """Raise what ``remove`` would, and change nothing."""
+        if force or not workspace.ready or not workspace.folder.exists():
+            return
         tree = await self.tree(workspace)
         if tree is None:
             if await in_thread(lambda: any(workspace.folder.iterdir())):
@@ -234,12 +236,12 @@ class Workspaces:
         await in_thread(lambda: self._write(made))
         # the name of the entry is that of the folder: made under a name of Rig's own, then moved to its place
         nursery = self._state / "nursery" / name
-        await in_thread(lambda: _clear(nursery, admin))
+        await in_thread(lambda: folders.clear(nursery, admin))
         extra = {"GIT_DIR": str(common)}
         exists = await self._git.succeeds("show-ref", "--quiet", "--verify", f"refs/heads/{branch}", cwd=common, extra=extra)
         what = ("--", str(nursery), branch) if exists else ("--no-track", "-b", branch, "--", str(nursery), start.commit)
         await self._git.run("worktree", "add", "--no-checkout", *what, cwd=common, extra=extra)
-        await in_thread(lambda: _settle(nursery, admin, made.folder))
+        await in_thread(lambda: folders.settle(nursery, admin, made.folder))
         tree = Tree(self._git, made.folder, admin, await self._git.view(admin, common, made.folder), branch)
         await tree.fill()
         return made
@@ -265,9 +267,9 @@ class Workspaces:
         """Delete folder, worktree entry and record of a workspace, as far as they are there."""
         if workspace.common is not None and workspace.strategy == "worktree":
             async with self._lock(workspace.common):
-                await in_thread(lambda: _clear(workspace.folder, Path(workspace.gitdir or workspace.path)))
+                await in_thread(lambda: folders.clear(workspace.folder, Path(workspace.gitdir or workspace.path)))
         else:
-            await in_thread(lambda: _clear(workspace.folder))
+            await in_thread(lambda: folders.clear(workspace.folder))
         await in_thread(lambda: self._file(workspace.key).unlink(missing_ok=True))
 
     @asynccontextmanager
@@ -297,41 +299,3 @@ class Workspaces:
             out.flush()
             os.fsync(out.fileno())
         os.replace(fresh, file)
-
-
-def _check_folder(folder: Path) -> None:
-    if folder.is_symlink() or not folder.is_dir():
-        raise WorkspaceError(f"the workspace {folder.name} is no folder any more")
-
-
-def _settle(nursery: Path, admin: Path, folder: Path) -> None:
-    """Move a worktree from where it was made to its place, and let both sides know."""
-    if not (admin / "HEAD").is_file():
-        raise WorkspaceError(f"git made the worktree of {folder.name} under another name")
-    with suppress(FileNotFoundError):
-        folder.rmdir()  # an empty one may be there
-    os.rename(nursery, folder)
-    (folder / ".git").write_text(f"gitdir: {admin}\n")
-    (admin / "gitdir").write_text(f"{folder / '.git'}\n")
-
-
-def _clear(*folders: Path) -> None:
-    """Delete folders, whatever modes an agent gave what is in them; a link itself goes, never what it points to."""
-    for folder in folders:
-        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if folder.is_symlink():
-            folder.unlink()
-        elif folder.exists():
-            shutil.rmtree(folder, onerror=_open_and_retry)
-
-
-def _open_and_retry(function: Callable[..., object], path: str, _: object) -> None:
-    """Give a folder back the modes that deleting in it needs, then try again once."""
-    parent = os.path.dirname(path)
-    for place in (parent, path):
-        if os.path.isdir(place) and not os.path.islink(place):
-            os.chmod(place, 0o700)
-    if function in (os.unlink, os.rmdir, os.remove):
-        function(path)
-    else:
-        shutil.rmtree(path)
