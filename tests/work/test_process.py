@@ -220,3 +220,13 @@ async def test_the_output_of_a_program_ends_with_it_though_its_background_holds_
     child = await start("echo one; sleep 30 & exit 0", tmp_path)
     assert await asyncio.wait_for(output(child), 5) == [b"one"]
     assert await child.end(grace=2)
+
+
+async def test_a_group_that_keeps_forking_is_ended(tmp_path: Path) -> None:
+    script = "trap '' TERM; echo ready; while :; do (trap '' TERM; sleep 0.3) & sleep 0.01; done"
+    child = await start(script, tmp_path, marker="exec-fork")
+    async for _ in child.lines():
+        break
+    assert await child.end(grace=0.2)
+    assert await child.end()
+    assert members(0, "exec-fork") == []

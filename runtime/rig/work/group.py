@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -62,10 +63,11 @@ def _carries(pid: int, marker: str | None) -> bool:
         return False
 
 
-async def end(find: Callable[[], list[psutil.Process]], grace: float) -> bool:
+async def end(find: Callable[[], list[psutil.Process]], grace: float, group: int | None = None) -> bool:
     """Send TERM to what ``find`` finds, after ``grace`` seconds KILL, until nothing is found; True when that is proven.
 
-    ``find`` runs on a thread. Signals go to processes checked by id and start time, never to a bare id.
+    ``find`` runs on a thread. Signals go to processes checked by id and start time, never to a bare id; ``group`` is killed
+    as one besides, so that nothing forks itself away, and may be given only while its leader is not reaped.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + grace
@@ -79,6 +81,9 @@ async def end(find: Callable[[], list[psutil.Process]], grace: float) -> bool:
         await asyncio.sleep(min(0.05, max(0.0, deadline - loop.time())))
     deadline = loop.time() + PROOF_SECONDS
     while alive := await _seen(find):
+        if group is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, signal.SIGKILL)
         _signal(alive, signal.SIGKILL)
         if loop.time() > deadline:
             return False

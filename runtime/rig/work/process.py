@@ -33,6 +33,7 @@ class Child:
         self._popen = popen
         self._marker = marker
         self._heard = heard
+        self._over = False
         self._stdout = Pump(stdout, f"rig-out-{self.pid}")
         self._stderr = Pump(stderr, f"rig-err-{self.pid}")
         self._writing = asyncio.Lock()
@@ -100,7 +101,10 @@ class Child:
 
         The leader stays a zombie until the group is empty, so that its id can't be given to another group meanwhile.
         """
-        empty = await end(lambda: members(self.pid, self._marker), grace)
+        if self._over:
+            return True
+        pinned = self.pid if hasattr(os, "waitid") else None
+        self._over = empty = await end(lambda: members(self.pid, self._marker), grace, pinned)
         if empty:
             await self.wait()
             self._popen.wait()
