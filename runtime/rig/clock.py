@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 
 Micros = int
@@ -69,7 +70,13 @@ class ManualClock:
 
 def iso(at: Micros) -> str:
     """``at`` as UTC ISO-8601 with milliseconds, ending in Z."""
-    return (_EPOCH + timedelta(microseconds=at)).isoformat(timespec="milliseconds")[:-6] + "Z"
+    return f"{_second(at // 1_000_000)}{at // 1000 % 1000:03d}Z"
+
+
+@lru_cache(64)
+def _second(second: int) -> str:
+    """The text of a second up to its decimal point; many instants in a row share one."""
+    return (_EPOCH + timedelta(seconds=second)).isoformat()[:19] + "."
 
 
 def iso_or_none(at: Micros | None) -> str | None:

@@ -80,17 +80,8 @@ def _bind(operation: Operation, handler: Handler, gate: Gate, audit: Audit, deps
     at_edge = mutating and operation.name not in WRITER_DECIDES
     in_flight: set[str] = set()
 
-    async def handle(ask: Ask) -> web.StreamResponse:
-        if not mutating:
-            if ask.request.body_exists:
-                raise BadRequest("a body makes no sense here")
-            return await handler(ask)
-        if deps.bus.closed:
-            raise Draining
-        await ask.load()
-        scope = ask.call.idempotency_scope
-        if scope is None or not at_edge:
-            return await handler(ask)
+    async def once(ask: Ask, scope: str) -> web.StreamResponse:
+        """Handle a request with an Idempotency-Key, or answer as the first time."""
         if scope in in_flight:
             raise Conflict("the same request is being handled")
         known = ask.known_outcome()
@@ -108,7 +99,16 @@ def _bind(operation: Operation, handler: Handler, gate: Gate, audit: Audit, deps
         try:
             identity = gate.identify(request, operation)
             call = gate.authorize(identity, operation, request, trace)
-            return await handle(Ask(request, deps, operation, identity, call))
+            ask = Ask(request, deps, operation, identity, call)
+            if mutating:
+                if deps.bus.closed:
+                    raise Draining
+                await ask.load()
+                if at_edge and ask.call.idempotency_scope is not None:
+                    return await once(ask, ask.call.idempotency_scope)
+            elif request.body_exists:
+                raise BadRequest("a body makes no sense here")
+            return await handler(ask)
         except Forbidden as error:
             if identity is ANONYMOUS:
                 audit.stranger()

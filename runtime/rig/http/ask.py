@@ -50,7 +50,9 @@ class Ask:
         """Read the body and take in the Idempotency-Key."""
         request = self.request
         if request.body_exists:
-            self.raw = await door.read(request, self.operation.body_limit)
+            limit = self.operation.body_limit
+            raw = door.at_hand(request, limit)
+            self.raw = await door.read(request, limit) if raw is None else raw
         keys = request.headers.getall(IDEMPOTENCY_KEY, ())
         if keys:
             match = _KEY.match(keys[0])
@@ -181,9 +183,9 @@ class Ask:
         body = outcome.body
         if self.operation.secret and body:
             body = self.deps.unseal(body)
-        headers = dict(JSON) if body else {}
+        headers = JSON if body else {}
         if replayed:
-            headers["Idempotent-Replayed"] = "true"
+            headers = {**headers, "Idempotent-Replayed": "true"}
         return web.Response(body=body, status=outcome.status, headers=headers)
 
 

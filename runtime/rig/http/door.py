@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import zlib
+from json.scanner import make_scanner
 from typing import Any, NoReturn
 
 from aiohttp import web
@@ -53,7 +54,12 @@ def _float(text: str) -> float:
     return value
 
 
-_decode = json.JSONDecoder(object_pairs_hook=_pairs, parse_int=_integer, parse_float=_float, parse_constant=_constant).decode
+_scan = make_scanner(
+    json.JSONDecoder(  # type: ignore[arg-type]  # typeshed asks for a scanner to make a scanner from
+        object_pairs_hook=_pairs, parse_int=_integer, parse_float=_float, parse_constant=_constant
+    )
+)
+_BLANK = " \t\n\r"
 
 
 def decode(raw: bytes) -> Any:
@@ -67,11 +73,15 @@ def decode(raw: bytes) -> Any:
     if raw.startswith(_BOM):
         raise MalformedJson("the body begins with a byte order mark")
     try:
-        text = raw.decode()
+        text = raw.decode().strip(_BLANK)
     except UnicodeDecodeError:
         raise MalformedJson("the body is not UTF-8") from None
     try:
-        value = _decode(text)
+        value, end = _scan(text, 0)
+        if end != len(text):
+            raise MalformedJson(f"the body is not JSON at character {end}")
+    except StopIteration as stop:
+        raise MalformedJson(f"the body is not JSON at character {stop.value}") from None
     except RecursionError:
         raise MalformedJson(f"the body is nested deeper than {MAX_DEPTH}") from None
     except ValueError as error:
@@ -142,14 +152,20 @@ def media_type(request: web.Request, *also: str) -> str:
     return kind
 
 
+def at_hand(request: web.Request, limit: int) -> bytes | None:
+    """The raw body if all of it has come already, None when it must be waited for; raises TooLarge."""
+    content = request.content
+    if not content.is_eof() or content.exception() is not None:
+        return None
+    body = content.read_nowait()
+    if len(body) > limit:
+        raise TooLarge
+    return body
+
+
 async def read(request: web.Request, limit: int) -> bytes:
     """The raw body, decompressed; raises TooLarge while it comes, and RequestTimeout when it stands still."""
     content = request.content
-    if content.is_eof() and content.exception() is None:
-        body = content.read_nowait()
-        if len(body) > limit:
-            raise TooLarge
-        return body
     length = request.content_length
     if length is not None and length > limit:
         raise TooLarge
