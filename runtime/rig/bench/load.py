@@ -1,0 +1,174 @@
+"""The load generator, a process of its own: keep-alive connections that post as fast as they are answered.
+
+It speaks just enough HTTP/1.1 to be cheap: one request at a time a connection, answers with a Content-Length.
+"""
+
+import asyncio
+import itertools
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from time import perf_counter
+from typing import Any, cast
+
+from rig.bench import traffic
+
+
+@dataclass(frozen=True)
+class Load:
+    """What to post, where, and for how long."""
+
+    host: str
+    port: int
+    path: str
+    key: str
+    first: int
+    """Number of the first request: requests of one store never repeat."""
+    seconds: float
+    warm: float = 0.3
+    """Seconds at the beginning that are not counted."""
+    connections: int = 64
+    batch: int = 1
+    """Events a request; above 1 the body is an array."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of it."""
+
+    rate: float
+    """Answers with 200 a second, after the warm-up."""
+    p50: float
+    """Milliseconds."""
+    p99: float
+    accepted: int
+    """All answers with 200, the warm-up's too."""
+    refused: int
+    first_refusal: str = ""
+
+
+class _Client(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, run: "_Run") -> None:
+        self._run = run
+        self._transport: asyncio.WriteTransport | None = None
+        self._buffer = b""
+        self._sent = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.WriteTransport, transport)  # uvloop's is none by its class
+        self._next()
+
+    def data_received(self, data: bytes) -> None:
+        buffer = self._buffer = self._buffer + data if self._buffer else data
+        head = buffer.find(b"\r\n\r\n")
+        if head < 0:
+            return
+        at = buffer.find(b"ontent-Length: ", 0, head)
+        length = int(buffer[at + 15 : buffer.find(b"\r", at + 15)])
+        if len(buffer) < head + 4 + length:
+            return
+        self._buffer = b""
+        self._run.answered(buffer, perf_counter() - self._sent)
+        self._next()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._run.left()
+
+    def _next(self) -> None:
+        assert self._transport is not None
+        request = self._run.request()
+        if request is None:
+            self._transport.close()
+        else:
+            self._sent = perf_counter()
+            self._transport.write(request)
+
+
+class _Run:
+    """The connections together."""
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._head = (
+            f"POST {load.path} HTTP/1.1\r\nHost: {load.host}:{load.port}\r\nAuthorization: Bearer {load.key}\r\n"
+            "Content-Type: application/json\r\nIdempotency-Key: k"
+        ).encode()
+        self._numbers: Iterator[int] = itertools.count(load.first)
+        self._open = load.connections
+        self._done = asyncio.get_running_loop().create_future()
+        self._began = perf_counter()
+        self._times: list[float] = []
+        self._accepted = self._refused = 0
+        self._first_refusal = b""
+
+    def request(self) -> bytes | None:
+        """The next one, None when the time is over."""
+        if perf_counter() - self._began > self._load.warm + self._load.seconds:
+            return None
+        number = next(self._numbers)
+        body = traffic.single(number) if self._load.batch == 1 else traffic.batch(number, self._load.batch)
+        return b"%s%d\r\nContent-Length: %d\r\n\r\n%s" % (self._head, number, len(body), body)
+
+    def answered(self, answer: bytes, seconds: float) -> None:
+        """Count one."""
+        if answer.startswith(b"HTTP/1.1 200"):
+            self._accepted += 1
+            if perf_counter() - self._began > self._load.warm:
+                self._times.append(seconds)
+        else:
+            self._refused += 1
+            self._first_refusal = self._first_refusal or answer
+
+    def left(self) -> None:
+        """A connection is closed."""
+        self._open -= 1
+        if not self._open and not self._done.done():
+            self._done.set_result(None)
+
+    async def outcome(self) -> Outcome:
+        loop = asyncio.get_running_loop()
+        load = self._load
+        await asyncio.gather(
+            *(loop.create_connection(lambda: _Client(self), load.host, load.port) for _ in range(load.connections))
+        )
+        await self._done
+        times = sorted(self._times) or [float("nan")]
+        return Outcome(
+            rate=len(self._times) / (perf_counter() - self._began - load.warm),
+            p50=times[len(times) // 2] * 1e3,
+            p99=times[len(times) * 99 // 100] * 1e3,
+            accepted=self._accepted,
+            refused=self._refused,
+            first_refusal=self._first_refusal.decode(errors="replace")[:1000],
+        )
+
+
+async def _main(load: Load) -> Outcome:
+    return await _Run(load).outcome()
+
+
+async def generate(load: Load) -> Outcome:
+    """Run a load in a process of its own. Raises RuntimeError when nothing was accepted."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "rig.bench.load", json.dumps(asdict(load)), stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"the load generator ended with {process.returncode}")
+    found: dict[str, Any] = json.loads(out)
+    outcome = Outcome(**found)
+    if not outcome.accepted or outcome.refused:
+        raise RuntimeError(
+            f"{outcome.refused} of {outcome.refused + outcome.accepted} requests were refused: {outcome.first_refusal}"
+        )
+    return outcome
+
+
+if __name__ == "__main__":
+    from rig.bench.children import loop_factory
+
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        print(json.dumps(asdict(runner.run(_main(Load(**json.loads(sys.argv[1])))))))
