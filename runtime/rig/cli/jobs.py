@@ -1,0 +1,96 @@
+"""``rig job``: the record of work that agents were asked to do."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rig.cli.output import Output, limited, listing, output
+from rig.cli.remote import Remote, remote
+from rig.cli.tables import Column
+from rig.cli.words import ago, moment
+from rig.clock import SystemClock
+from rig.errors import Conflict
+
+if TYPE_CHECKING:
+    from rig.client import Client
+
+PAGE = 100
+
+
+@click.group()
+def job() -> None:
+    """Jobs: work that one agent is asked to do."""
+
+
+@job.command("list")
+@limited
+@listing
+@remote
+def list_(remote: Remote, output: Output, limit: int) -> None:
+    """List jobs, newest first."""
+    now = SystemClock().now()
+    columns = (
+        Column("JOB", "id"),
+        Column("STATUS", "status"),
+        Column("ISSUE", "issueId", gives=1),
+        Column("AGENT", "agentRole", gives=1),
+        Column("TRIES", "attempts", right=True),
+        Column("AGE", lambda row: ago(row.get("createdAt"), now), right=True),
+        Column("RESULT", lambda row: row.get("failedReason") or row.get("result") or "", gives=2),
+    )
+    output.rows(remote.ask(lambda client: _jobs(client, limit)), columns, lambda row: row["id"])
+
+
+async def _jobs(client: "Client", limit: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    page = 0
+    while True:
+        page += 1
+        jobs = (await client.call("list_jobs", page=page, limit=PAGE))["jobs"]
+        found += jobs
+        if len(jobs) < PAGE or (limit and len(found) >= limit):
+            return found[:limit] if limit else found
+
+
+@job.command()
+@click.argument("id")
+@output
+@remote
+def show(remote: Remote, output: Output, id: str) -> None:
+    """Show a job."""
+    found = remote.call("get_job", id=id)
+    facts = {
+        "job": found["id"],
+        "status": found["status"],
+        "issue": found["issueId"],
+        "agent": found["agentRole"],
+        "provider": found["provider"],
+        "model": found["model"],
+        "tries": found["attempts"],
+        "created": moment(found["createdAt"]),
+        "started": moment(found["processedAt"]),
+        "ended": moment(found["finishedAt"]),
+        "execution": found["executionId"],
+        "result": found["failedReason"] or found["result"],
+    }
+    output.one(found, facts, found["id"])
+
+
+@job.command()
+@click.argument("id")
+@click.option("--reason", metavar="TEXT", help="Why, for the record.")
+@output
+@remote
+def cancel(remote: Remote, output: Output, id: str, reason: str | None) -> None:
+    """Cancel a job; the work on its issue ends with it."""
+    done = remote.ask(lambda client: _cancel(client, id, reason))
+    output.one(done, {"job": id, "status": done["status"]}, id)
+
+
+async def _cancel(client: "Client", id: str, reason: str | None) -> Any:
+    found = await client.call("get_job", id=id)
+    if not found["issueId"]:
+        raise Conflict(f"{id} is no issue's job")
+    if found["finishedAt"]:
+        raise Conflict(f"{id} has ended already: {found['status']}")
+    return await client.call("abort_issue", id=found["issueId"], reason=reason or f"job {id} was cancelled")

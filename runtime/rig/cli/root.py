@@ -1,0 +1,63 @@
+"""``rig`` itself: its commands by name, each imported only when it runs."""
+
+from importlib import import_module
+
+import click
+
+from rig import __version__
+from rig.cli.ending import NobodyReads
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "serve": ("rig.cli.serve:serve", "Run the daemon."),
+    "demo": ("rig.cli.demo.command:demo", "Show the main job end to end, with no keys and no network."),
+    "issue": ("rig.cli.issues:issue", "Issues: list, show, create, abort, force-done, trace."),
+    "queue": ("rig.cli.queue:queue", "What waits for an agent."),
+    "agent": ("rig.cli.agents:agent", "Agents: list, release."),
+    "job": ("rig.cli.jobs:job", "Jobs: list, show, cancel."),
+    "logs": ("rig.cli.logs:logs", "Print what an execution said."),
+    "key": ("rig.cli.keys:key", "API keys: create, list, revoke."),
+    "plugin": ("rig.cli.plugins:plugin", "Plugins and their state."),
+    "config": ("rig.cli.settings:config", "The configuration: show, schema, check."),
+    "api": ("rig.cli.api:api", "Any operation of the API by its name."),
+    "doctor": ("rig.cli.doctor:doctor", "Check the installation and the log's chain."),
+    "rebuild": ("rig.cli.rebuild:rebuild", "Fold the log again, or compare, or up to a moment."),
+    "export": ("rig.cli.transfer:export", "Print the log as NDJSON."),
+    "backup": ("rig.cli.transfer:backup", "Copy the data directory, also beside a running daemon."),
+    "restore": ("rig.cli.transfer:restore", "Put a backup in place of an empty data directory."),
+    "bench": ("rig.cli.bench:bench", "Measure this machine."),
+}
+"""Name to where the command is and what it does, in the order in which help shows them."""
+
+
+class LazyGroup(click.Group):
+    """A group that shows its commands without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        found = getattr(import_module(module), name)
+        assert isinstance(found, click.Command)
+        return found
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise NobodyReads from None  # click would make it exit code 1, as if the command had failed
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="rig", message="%(prog)s %(version)s")
+def rig() -> None:
+    """Rig: the control plane for a fleet of coding agents.
+
+    `rig demo` shows it at work; `rig serve` runs it. RIG_URL and RIG_TOKEN say which daemon the other commands ask.
+    """

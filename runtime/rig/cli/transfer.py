@@ -1,0 +1,51 @@
+"""``rig export``, ``rig backup``, ``rig restore``: the log as text, and whole data directories."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from rig.cli.output import say
+from rig.cli.places import place, store_options
+
+KIND = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--until", type=click.IntRange(1), metavar="SEQ", help="Only events up to this sequence.")
+@store_options
+def export(data_dir: Path | None, store: str | None, until: int | None) -> None:
+    """Print the log as NDJSON, also beside a running daemon."""
+    from rig.store.transfer import export as exported
+
+    out = sys.stdout.buffer
+    for line in exported(place(data_dir, store).store, until):
+        out.write(line + b"\n")
+    out.flush()
+
+
+@click.command()
+@click.argument("destination", type=KIND, metavar="DEST")
+@store_options
+def backup(destination: Path, data_dir: Path | None, store: str | None) -> None:
+    """Copy the data directory to DEST, which must not exist; also beside a running daemon.
+
+    The copy is verified. The master key is never part of it: keep it elsewhere, or the sealed secrets are lost.
+    """
+    from rig.store.transfer import backup as copy
+
+    head = copy(place(data_dir, store).store, destination.absolute())
+    say(f"{destination}: {head.position} events, head {head.hash.hex()[:16]}")
+
+
+@click.command()
+@click.argument("source", type=KIND, metavar="SRC")
+@store_options
+def restore(source: Path, data_dir: Path | None, store: str | None) -> None:
+    """Put the backup SRC in place of an empty data directory."""
+    from rig.store.transfer import restore as put
+
+    directory = place(data_dir, store).store
+    head = put(source.absolute(), directory)
+    say(f"{directory}: {head.position} events, head {head.hash.hex()[:16]}")
+    say("Leases of the past end at the next start. Put the master key back too, if secrets are sealed with it.")
