@@ -26,7 +26,7 @@ def set_up(stream: TextIO | None = None, *, level: int = logging.INFO) -> None:
     renderer: structlog.typing.Processor
     if stream.isatty():
         renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
-        final = [structlog.processors.TimeStamper("%H:%M:%S", utc=False), renderer]
+        final: list[structlog.typing.Processor] = [structlog.processors.TimeStamper("%H:%M:%S", utc=False), renderer]
     else:
         final = [
             structlog.processors.TimeStamper("iso", utc=True),

@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,21 +28,21 @@ from rig.http.guard import is_loopback
 from rig.http.hooks import ConfiguredHooks
 from rig.http.server import Serving, serve
 from rig.ids import DEFAULT_TENANT, SystemIds
-from rig.model.health import HealthReport
 from rig.model.retry import backoff
 from rig.model.tables import ISSUES, KEYS, Query
-from rig.plugin.contexts import HealthContext
 from rig.plugin.host import PluginHost
 from rig.plugin.loader import PluginSettings
 from rig.plugin.looplag import LoopLag
 from rig.plugin.provider import Provider
 from rig.prices import PriceBook
 from rig.reactors import leases, work_settings
-from rig.reactors.dispatch import Dispatch, Grants
+from rig.reactors.dispatch import Dispatch
 from rig.reactors.faults import FaultRecorder, watch_clock
 from rig.reactors.gauges import Gauges
+from rig.reactors.grants import Granter
 from rig.reactors.reporting import LogReporter
 from rig.reactors.settings import LiveConfiguration
+from rig.reactors.vitals import Vitals
 from rig.store.log import Log
 from rig.store.memory import open_memory
 from rig.store.opening import open_sqlite
@@ -77,7 +77,8 @@ class ServeOptions:
 
 def run(options: ServeOptions) -> int:
     """Serve until a signal; the exit code. Errors of the start are for the caller, who says them in one line."""
-    settings = config.load(config=options.config, data_dir=options.data_dir, arguments=options.overrides)
+    arguments = {**options.overrides, "plugins.dir": options.plugins_dir and str(options.plugins_dir)}
+    settings = config.load(config=options.config, data_dir=options.data_dir, arguments=arguments)
     journal.set_up()
     sys.setswitchinterval(0.0005)  # the writer's thread must not hold the loop back for the usual 5 ms
     os.umask(0o077)
@@ -112,7 +113,7 @@ async def _serve(settings: Configuration) -> int:
             log.critical("stopping: %s", failure[0])
             os._exit(1)  # what is on disk is unknown: nothing more may be written, not even by an orderly end
         asyncio.get_running_loop().call_later(STOP_SECONDS, os._exit, 1)
-        service.draining = True
+        service.vitals.draining = True
     return 0
 
 
@@ -134,8 +135,6 @@ class Service:
 
     def __init__(self, settings: Configuration, stack: AsyncExitStack, fatal: Any) -> None:
         self.settings = settings
-        self.draining = False
-        self.replaying = True
         self._stack = stack
         self._fatal = fatal
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -145,9 +144,11 @@ class Service:
 
     async def start(self) -> Serving:
         """Everything in order; the listener is last. Raises RigError, and what was started is taken down by ``stack``."""
-        self._stack.callback(self._cancel_tasks)
         self.store = await self._open_store()
+        self._stack.callback(self._cancel_tasks)
         self.faults = FaultRecorder(self.store, asyncio.get_running_loop())
+        self._stack.push_async_callback(self.faults.note, "daemon", "daemon_stopped", {"pid": os.getpid()})
+        self.token = operator_token(self.settings.data_dir, self.ids)
         self.vault = open_vault(self.settings.data_dir, self.settings.key_file)
         self.secrets = SealedFile(self.vault, self.settings.data_dir / SECRETS_FILE)
         self.plugins = self._load_plugins()
@@ -165,11 +166,10 @@ class Service:
         self.lag.start()
         self._stack.callback(self.lag.stop)
         await self.faults.note("daemon", "daemon_started", {"version": __version__, "pid": os.getpid()})
-        self.replaying = False
         server = self.live.current.settings.server
         self.serving = await serve(make_app(self._deps()), server.host, server.port)
         self._stack.push_async_callback(self.serving.stop)
-        await self._start_work()
+        self._background(self._start_work(), "dispatch")
         return self.serving
 
     # Parts
@@ -205,16 +205,17 @@ class Service:
             ids=self.ids,
         )
         self.live.on_change(lambda now: setattr(executor, "slots", now.settings.executor.slots))
-        dispatch = Dispatch(self.store, self.system, executor, settings, self._grants, self.clock, self.ids)
+        grants = Granter(settings, self.secrets, lambda: self.serving.url, lambda: (self.token, *self.hooks.secrets()))
+        dispatch = Dispatch(self.store, self.system, executor, settings, grants, self.clock, self.ids)
         reporter.dispatch = dispatch
         self.live.on_change(lambda _: dispatch.wake())
         self._stack.push_async_callback(dispatch.stop)
         return dispatch
 
     async def _start_work(self) -> None:
-        await self.dispatch.recover()
         self._stack.callback(self.store.listen(self.dispatch.hear))
-        self._background(self.dispatch.run(), "dispatch")
+        await self.dispatch.recover()
+        await self.dispatch.run()
 
     def _settings_now(self) -> Settings:
         return self.live.current.settings
@@ -222,16 +223,6 @@ class Service:
     def _provider(self, name: str) -> tuple[Provider, Any]:
         provider = self.plugins.provider(name)
         return provider, provider.configure(self._settings_now().providers.get(name))
-
-    def _grants(self, name: str) -> Grants:
-        """The daemon's address and what ``[providers.<name>] env`` grants; every live secret is redacted, granted or not."""
-        given = self._settings_now().providers.get(name, {}).get("env")
-        granted = given if isinstance(given, dict) else {}
-        environment = {k: resolve(str(v), DEFAULT_TENANT, self.secrets) for k, v in granted.items()}
-        secrets = [self.secrets.get(DEFAULT_TENANT, n) or "" for n in self.secrets.names(DEFAULT_TENANT)]
-        secrets += [operator_token(self.settings.data_dir, self.ids)]
-        secrets += self.hooks.secrets()
-        return Grants({"RIG_URL": self.serving.url, **environment}, tuple(filter(None, secrets)))
 
     def _load_plugins(self) -> PluginHost:
         section = self.settings.settings.plugins
@@ -257,9 +248,8 @@ class Service:
 
     def _deps(self) -> Deps:
         settings = self.live.current.settings
-        self._bus = Bus(self._newest, self._show_row)
-        self._board = self.plugins.health(self.clock)
-        self._health_context = HealthContext(self._store_ping, self._streams_ping, self.lag.worst, self.settings.data_dir)
+        bus = Bus(self._newest, self._show_row)
+        vitals = self.vitals = Vitals(self.store, bus, self.plugins, self.clock, self.lag.worst, self.settings.data_dir)
         registry = CollectorRegistry()
         registry.register(Gauges(self.store, self.system, self.dispatch.groups, self.lag.worst))
         return Deps(
@@ -268,21 +258,21 @@ class Service:
             system=self.system,
             clock=self.clock,
             ids=self.ids,
-            bus=self._bus,
+            bus=bus,
             price=self.prices.cost,
             logs=self.logs,
             config=self.live,
-            health=self._health,
+            health=vitals.report,
             plugins=self.plugins.records,
-            ready=self._unready,
+            ready=vitals.unready,
             hooks=self.hooks,
             hook_settings=self.hooks.settings,
             peer_attempt=AttemptPeers(self.dispatch.groups),
-            tenants=self._tenants,
+            tenants=vitals.tenants,
             settings=HttpSettings(
                 auth_mode=settings.auth.mode,
                 loopback_bind=is_loopback(settings.server.host),
-                operator_token=operator_token(self.settings.data_dir, self.ids),
+                operator_token=self.token,
                 submit_keys=tuple(
                     resolve(k.get_secret_value(), DEFAULT_TENANT, self.secrets) for k in settings.auth.submit_api_keys
                 ),
@@ -294,31 +284,6 @@ class Service:
             seal=lambda data: self.vault.seal(DEFAULT_TENANT, "answer", 1, data),
             unseal=lambda data: self.vault.open(DEFAULT_TENANT, "answer", 1, data),
         )
-
-    # What the edge asks
-
-    async def _health(self) -> HealthReport:
-        return await self._board.report(self._health_context)
-
-    async def _store_ping(self) -> str | None:
-        await self.store.read(lambda snapshot: snapshot.position)
-        return None if self.store.writable else "read-only: the log is damaged"
-
-    async def _streams_ping(self) -> str | None:
-        if self._bus.closed:
-            raise RuntimeError("the bus is closed")
-        return None
-
-    def _unready(self) -> str | None:
-        if self.draining:
-            return "draining"
-        if self.replaying:
-            return "replaying"
-        return None if self.store.writable else "log_corrupt"
-
-    def _tenants(self) -> Sequence[str]:
-        with self.store.snapshot() as snapshot:
-            return snapshot.tenants()
 
     def _newest(self, tenant: str) -> int:
         with self.store.snapshot() as snapshot:

@@ -6,7 +6,6 @@ Everything it does goes through the log: a slot claims like any agent, and what 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 from rig.actors.system import System
 from rig.clock import Clock
@@ -17,27 +16,21 @@ from rig.model.call import Call
 from rig.model.decide import issue as commands
 from rig.model.events import NewEvent, encode
 from rig.model.rows import ExecutionRow, IssueRow, LeaseRow, QueueRow
-from rig.model.tables import EXECUTIONS, ISSUES, KEYS, LEASES, Query
+from rig.model.tables import EXECUTIONS, ISSUES, KEYS, LEASES, SEGMENTS, Query
+from rig.reactors.grants import Grants
 from rig.store.engine import lease_payload
 from rig.store.port import Batch, Snapshot, Store
 from rig.store.units import Claim, Committed, Timer, Unit
 from rig.vault.keys import make_key
 from rig.work.executor import Executor
 from rig.work.order import Running, WorkOrder
+from rig.work.segments import Segment
 
 log = logging.getLogger(__name__)
 
 AGENT = "rig-"
 """Names of the executor's agents: ``rig-1`` … one a slot."""
 CALL = Call(tenant=DEFAULT_TENANT, principal="system", operation="dispatch")
-
-
-@dataclass(frozen=True)
-class Grants:
-    """What the sessions of a provider are given, and every secret that must not show in what they leave behind."""
-
-    environment: Mapping[str, str] = field(repr=False)
-    secrets: tuple[str, ...] = field(repr=False)
 
 
 def agent_name(slot: int) -> str:
@@ -239,7 +232,11 @@ class Dispatch:
 
         found: list[tuple[LeaseRow, ExecutionRow | None]] = await self._store.read(left)
         runs = [Running(e.id, e.process_group, e.process_started) for _, e in found if e is not None]
-        unproven = {r.execution for r in await self._executor.recover(runs) if not r.ended}
+        recovered = await self._executor.recover(runs)
+        unproven = {r.execution for r in recovered if not r.ended}
+        streams = {e.id: lease.issue for lease, e in found if e is not None}
+        for segment in (s for r in recovered for s in r.segments):
+            await self._seal(streams[segment.execution], segment)
         for lease, execution in found:
             if execution is not None and execution.id in unproven:
                 log.error("processes of execution %s could not be ended; its issue is not handed out again", execution.id)
@@ -251,6 +248,11 @@ class Dispatch:
                 log.warning("%s: %s", lease.issue, error.message)
         await self._revoke_keys_of_the_dead()
 
+    async def _seal(self, issue: str, segment: Segment) -> None:
+        """Tell of a segment that the killed daemon may have sealed without telling."""
+        if self._store.get(SEGMENTS, DEFAULT_TENANT, f"{segment.execution}\n{segment.first:010d}") is None:
+            await self._commit(NewEvent(issue, "log_sealed", encode(sealed_body(segment))))
+
     async def _revoke_keys_of_the_dead(self) -> None:
         def dead(snapshot: Snapshot) -> list[str]:
             return [key for key, _ in snapshot.page(Query(KEYS, DEFAULT_TENANT, (("live_execution", ">", ""),), limit=100_000))]
@@ -260,6 +262,17 @@ class Dispatch:
 
     async def _commit(self, *events: NewEvent) -> Committed:
         return await self._store.commit(Unit(DEFAULT_TENANT, events, operation="dispatch"))
+
+
+def sealed_body(segment: Segment) -> dict[str, object]:
+    """The body of ``log_sealed``."""
+    return {
+        "executionId": segment.execution,
+        "first": segment.first,
+        "lines": segment.lines,
+        "bytes": segment.bytes,
+        "digest": segment.digest,
+    }
 
 
 def _execution_of(lease: LeaseRow, snapshot: Snapshot) -> ExecutionRow | None:

@@ -16,7 +16,7 @@ from rig.model.events import NewEvent, encode
 from rig.model.retry import backoff
 from rig.model.rows import Tokens
 from rig.plugin.provider import Usage
-from rig.reactors.dispatch import INTERRUPTED, Dispatch
+from rig.reactors.dispatch import INTERRUPTED, Dispatch, sealed_body
 from rig.store.port import Store
 from rig.store.units import Unit
 from rig.work.order import Finished, Started, WorkOrder
@@ -83,14 +83,7 @@ class LogReporter:
         await self._event(order, "execution_progressed", body)
 
     async def sealed(self, order: WorkOrder, segment: Segment) -> None:
-        body = {
-            "executionId": order.execution,
-            "first": segment.first,
-            "lines": segment.lines,
-            "bytes": segment.bytes,
-            "digest": segment.digest,
-        }
-        await self._event(order, "log_sealed", body, fenced=False)
+        await self._event(order, "log_sealed", sealed_body(segment), fenced=False)
 
     async def finished(self, order: WorkOrder, finished: Finished) -> None:
         call = Call(tenant=order.tenant, principal=f"agent:{order.agent}", operation="finish_execution")
