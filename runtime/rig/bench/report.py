@@ -44,8 +44,6 @@ class Section:
     lines: tuple[Line, ...] = ()
     targets: tuple[Target, ...] = ()
     notes: tuple[str, ...] = ()
-    skipped: str | None = None
-    """Why it was not run, None when it was."""
 
     @property
     def short(self) -> bool:
@@ -78,8 +76,6 @@ def number(value: float) -> str:
 def section_text(section: Section) -> str:
     """A section as people read it."""
     out = [f"{section.name}: {section.title}"]
-    if section.skipped is not None:
-        out.append(f"  skipped: {section.skipped}")
     width = max([44, *(len(line.name) for line in section.lines), *(len(t.name) for t in section.targets)])
     for line in section.lines:
         spread = f"[{number(min(line.values))} – {number(max(line.values))}] n={len(line.values)}"
