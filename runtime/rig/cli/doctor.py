@@ -53,14 +53,20 @@ def _findings(config: Path | None, data_dir: Path | None, store: str | None) -> 
         return
     records = [(r.name, r.state, r.last_error) for r in host.records()]
     yield from checks.of_configuration(here.configuration.file, records)
-    yield checks.of_directory(here.data_dir)
+    folder = checks.of_directory(here.data_dir)
+    yield folder
+    if folder.level == "fail":
+        return
     yield checks.of_vault(here.data_dir, here.configuration.key_file)
     yield from checks.of_programs(here.configuration)
     yield checks.of_sandbox()
     if here.configuration.settings.store.url == "memory:":
         yield Finding("warn", "store", "store.url is memory: nothing is kept")
     else:
-        yield from examine(here.store)
+        try:
+            yield from examine(here.store)
+        except OSError as error:
+            yield Finding("fail", "store", f"{here.store}: {(error.strerror or str(error)).lower()}")
 
 
 def _accept(directory: Path) -> None:

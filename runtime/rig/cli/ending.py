@@ -63,6 +63,8 @@ def ended(command: Callable[[], object]) -> int:
         return _failed(f"{named}{(error.strerror or str(error)).lower()}", 1)
     except Exception as error:  # noqa: BLE001 - the last resort: a defect is one line too
         _debug()
+        if type(error).__module__ == "sqlite3":
+            return _failed(f"the store cannot be read: {error}; run `rig doctor`", 1)
         return _failed(f"this is a defect of Rig: {type(error).__name__}: {error}; set {DEBUG}=1 to see where", 1)
     return code if isinstance(code, int) else 0
 

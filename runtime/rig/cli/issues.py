@@ -81,7 +81,7 @@ def trace(remote: Remote, output: Output, id: str) -> None:
     """Tell an issue's history, event by event."""
     columns = (
         Column("SEQ", "sequence", right=True),
-        Column("AT", lambda row: moment(row["at"])),
+        Column("AT", lambda row: moment(row["at"])[5:]),
         Column("TYPE", "type", gives=1),
         Column("WHAT HAPPENED", _told, gives=2),
     )

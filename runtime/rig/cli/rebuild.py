@@ -61,8 +61,12 @@ def _check(directory: Path, output: Output) -> int:
 
     from rig.store.doctor import reading
     from rig.store.rebuild import digests, folded_again
+    from rig.store.verify import corrupt, first_break
 
     with reading(directory) as connection, tempfile.TemporaryDirectory() as scratch:
+        broken = first_break(connection)
+        if broken is not None:
+            raise corrupt(broken)
         stored, folded = digests(connection), folded_again(connection, Path(scratch) / "fold.db")
     wrong = [a.table for a, b in zip(stored, folded, strict=True) if a != b]
     _show(folded, output)

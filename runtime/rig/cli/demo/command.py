@@ -65,11 +65,11 @@ async def _play(stage: Any) -> list[dict[str, Any]]:
 
 def _look_further(stage: Any, rows: list[dict[str, Any]]) -> None:
     first = next((row for row in rows if row["executionId"]), None)
-    config, data = shlex.quote(str(stage.config)), shlex.quote(str(stage.data))
-    say(f"Everything is in {stage.root}. To look further:")
-    say(f"  rig serve --config {config} --data-dir {data} --port 8080 &")
+    say("Everything is kept. To look further:")
+    say(f"  cd {shlex.quote(str(stage.root))}")
+    say("  rig serve --data-dir data --port 8080 &")
     say(f"  rig issue trace '{REPO}#3'")
     if first is not None:
         say(f"  rig logs {first['executionId']}")
-        say(f"  git -C {shlex.quote(str(stage.repository))} log --oneline --all")
-    say(f"  rig doctor --data-dir {data}")
+    say("  git -C todo log --oneline --all")
+    say("  rig doctor --data-dir data")

@@ -31,7 +31,7 @@ class Wish:
 WISHES = (
     Wish(
         1,
-        "Fix a typo",
+        "Fix typo",
         "priority:low",
         'The README says "Teh".',
         """
@@ -65,7 +65,7 @@ append = { "test_todo.py" = "\\n\\ndef test_undo_takes_back_the_last_item():\\n 
     ),
     Wish(
         3,
-        "First crash",
+        "Fix crash",
         "priority:critical",
         "`first` of an empty list raises IndexError; it should give None.",
         """

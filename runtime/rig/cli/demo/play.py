@@ -25,9 +25,9 @@ ENDED = frozenset({"done", "failed"})
 
 COLUMNS = (
     Column("ISSUE", lambda row: f"#{row['issueNumber']}"),
-    Column("TITLE", "title", gives=1),
+    Column("TITLE", "title", gives=2),
     Column("STATE", "state"),
-    Column("BRANCH", "branch", gives=2),
+    Column("BRANCH", "branch", gives=1),
     Column("COMMIT", lambda row: short(row["commit"])),
     Column("TOKENS", lambda row: tokens(row["tokens"]), right=True),
     Column("COST", lambda row: money(row["totalCostUsd"]), right=True),
