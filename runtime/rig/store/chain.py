@@ -88,7 +88,10 @@ class Walker:
     def walk(self, events: Iterable[Event]) -> Break | None:
         """The first break, or None when all of them follow on what was walked before."""
         for event in events:
-            why = self._fault(event)
+            try:
+                why = self._fault(event)
+            except TypeError:  # a flipped bit can change what kind of value SQLite reads
+                why = "a field is not of its type"
             if why is not None:
                 return Break(event.position, event.sequence, why)
             self.position, self.previous = event.position, event.hash
