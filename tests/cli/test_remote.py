@@ -52,6 +52,8 @@ async def test_issues_are_listed_for_people_and_for_scripts(ask: Ask) -> None:
     lines = (await ask("issue", "list", "-o", "ndjson", "--limit", "2")).output.splitlines()
     assert [json.loads(line)["issueNumber"] for line in lines] == [1, 2]
     assert (await ask("issue", "list", "-o", "id", "--filter", "issue 2")).output == "acme/web#2\n"
+    assert (await ask("issue", "list", "-o", "id", "--filter", "issue 3", "--limit", "1")).output == "acme/web#3\n"
+    assert (await ask("issue", "list", "-o", "id", "--filter", "issue", "--limit", "1")).output == "acme/web#1\n"
     assert (await ask("issue", "list", "-o", "id", "--state", "done")).output == ""
 
 

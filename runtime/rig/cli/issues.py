@@ -41,7 +41,7 @@ def list_(remote: Remote, output: Output, limit: int, state: str | None) -> None
         Column("AGE", lambda row: ago(row.get("updatedAt"), now), right=True),
         Column("TITLE", "title", gives=2),
     )
-    output.rows(remote.rows("list_issues", limit, state=state), columns, lambda row: row["streamId"])
+    output.rows(remote.rows("list_issues", output.reach(limit), state=state), columns, lambda row: row["streamId"], limit)
 
 
 def _state(row: Mapping[str, Any]) -> str:

@@ -38,7 +38,7 @@ def list_(remote: Remote, output: Output, limit: int) -> None:
         Column("AGE", lambda row: ago(row.get("createdAt"), now), right=True),
         Column("RESULT", lambda row: row.get("failedReason") or row.get("result") or "", gives=2),
     )
-    output.rows(remote.ask(lambda client: _jobs(client, limit)), columns, lambda row: row["id"])
+    output.rows(remote.ask(lambda client: _jobs(client, output.reach(limit))), columns, lambda row: row["id"], limit)
 
 
 async def _jobs(client: "Client", limit: int) -> list[dict[str, Any]]:

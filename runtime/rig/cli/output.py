@@ -40,13 +40,19 @@ class Output:
     filter: str = ""
     """Only rows of which a shown column contains it, in any letter case; empty for all."""
 
-    def rows(self, rows: Sequence[Row], columns: Sequence[Column], identify: Callable[[Row], object]) -> None:
-        """A list: the rows themselves for scripts, the columns for people."""
+    def reach(self, limit: int) -> int:
+        """How many rows to read for ``limit`` shown ones: all (0) where a filter takes some out."""
+        return 0 if self.filter else limit
+
+    def rows(self, rows: Sequence[Row], columns: Sequence[Column], identify: Callable[[Row], object], limit: int = 0) -> None:
+        """A list: the rows themselves for scripts, the columns for people; at most ``limit``, 0 for all."""
         texts = tables.cells(rows, columns) if self.filter or self.format == "table" else []
         if self.filter:
             wanted = self.filter.casefold()
             kept = [i for i, row in enumerate(texts) if any(wanted in text.casefold() for text in row)]
             rows, texts = [rows[i] for i in kept], [texts[i] for i in kept]
+        if limit:
+            rows, texts = rows[:limit], texts[:limit]
         match self.format:
             case "json":
                 say(safe_json(list(rows), 2))
@@ -104,5 +110,5 @@ def _with(function: F, *, filtered: bool) -> F:
 def limited(function: F) -> F:
     """``--limit``: how many rows to read."""
     return click.option(
-        "--limit", type=click.IntRange(0), default=100, show_default=True, metavar="N", help="Most rows to read; 0: all."
+        "--limit", type=click.IntRange(0), default=100, show_default=True, metavar="N", help="Most rows; 0: all."
     )(function)

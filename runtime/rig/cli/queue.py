@@ -24,4 +24,4 @@ def list_(remote: Remote, output: Output, limit: int) -> None:
         Column("ATTEMPT", "attempt", right=True),
         Column("TITLE", lambda row: row["issue"]["title"] or "", gives=2),
     )
-    output.rows(remote.rows("list_queue", limit), columns, lambda row: row["streamId"])
+    output.rows(remote.rows("list_queue", output.reach(limit)), columns, lambda row: row["streamId"], limit)

@@ -125,9 +125,19 @@ class Client:
                     if frame.event != "end":
                         yield msgspec.json.decode(frame.data)
             return
-        text = await self.call("get_attempt_logs", id=execution, after=after)
-        for line in text.splitlines():
-            yield msgspec.json.decode(line)
+        timeout, rest = aiohttp.ClientTimeout(total=None, connect=10.0, sock_read=SILENCE), b""
+        try:
+            async with self._http.get(self.target.url + path, params={"after": after}, timeout=timeout) as response:
+                if response.status != 200:
+                    raise error_of(response.status, await response.read(), self.target.url)
+                async for chunk in response.content.iter_any():
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in lines:
+                        yield msgspec.json.decode(line)
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._failure(error, False) from None
+        except msgspec.DecodeError:
+            raise BadGateway(f"{self.target.url} answered with broken JSON") from None
 
     # Streams
 
