@@ -21,6 +21,8 @@ def test_the_daemon_and_its_clients_mean_the_same_file() -> None:
 def test_the_operator_token_is_taken_on_the_daemons_own_machine_only(data_dir: Path) -> None:
     token = operator.read_operator_token(data_dir)
     assert target(data_dir=data_dir, environ={}).token == token
+    assert target(data_dir=data_dir, environ={}).found
+    assert not target(data_dir=data_dir, environ={"RIG_TOKEN": "t"}).found
     assert target("http://[::1]:9", data_dir=data_dir, environ={}).token == token
     assert target("http://192.0.2.1:8080", data_dir=data_dir, environ={}).token is None
 

@@ -88,6 +88,18 @@ async def test_the_daemons_refusals_are_the_same_errors_here(edge: Edge) -> None
             await client.call("list_issues")
 
 
+async def test_a_token_that_was_found_and_is_another_daemons_is_left_out() -> None:
+    async with open_edge() as edge:
+        async with Client(Target(url_of(edge), "of-another-daemon", found=True)) as client:
+            assert await client.call("list_issues") == []
+            assert await client.call("create_issue", identifier="ENG-1")
+        async with Client(Target(url_of(edge), "of-another-daemon", found=True)) as client:
+            assert (await take(client, 1))[0].id == "1"
+        async with Client(Target(url_of(edge), "given-and-wrong")) as client:
+            with pytest.raises(errors.Unauthorized):
+                await client.call("list_issues")
+
+
 async def test_nothing_there_is_unreachable_and_says_what_to_do() -> None:
     async with Client(Target("http://127.0.0.1:1")) as client:
         with pytest.raises(errors.Unreachable, match="is `rig serve` running"):

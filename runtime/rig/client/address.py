@@ -29,6 +29,8 @@ class Target:
     token: str | None = field(default=None, repr=False)
     """None: no credential, which is the local operator on the daemon's own machine."""
     tenant: str = DEFAULT_TENANT
+    found: bool = False
+    """Whether the token was found on this machine and not given: then it may be another daemon's."""
 
 
 def target(
@@ -47,14 +49,15 @@ def target(
     environ = os.environ if environ is None else environ
     address = _address(url or environ.get("RIG_URL") or DEFAULT_URL)
     token = token or environ.get("RIG_TOKEN") or None
-    if token is None and is_loopback(address):
+    found = token is None and is_loopback(address)
+    if found:
         folder = data_dir or Path(environ["RIG_DATA_DIR"] if environ.get("RIG_DATA_DIR") else _default_data_dir())
         token = operator_token(folder.expanduser())
     if token is not None and not _TOKEN.fullmatch(token):
         raise ConfigError("RIG_TOKEN is not a token: it must be printable and without spaces")
     if tenant is not None and not _TENANT.fullmatch(tenant):
         raise ConfigError("a tenant's name is small letters, digits, - and _")
-    return Target(address, token, tenant or DEFAULT_TENANT)
+    return Target(address, token, tenant or DEFAULT_TENANT, found and token is not None)
 
 
 def operator_token(data_dir: Path) -> str | None:

@@ -1,8 +1,8 @@
 """A connection to a daemon: calls by operation, the event stream, the lines of an execution."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,6 +22,7 @@ SILENCE = 45.0
 """Seconds without a byte, three missed heartbeats, after which a stream counts as broken."""
 RETRY = 1.5
 LONGEST_RETRY = 15.0
+ENDLESS = aiohttp.ClientTimeout(total=None, connect=10.0, sock_read=SILENCE)
 
 
 class Client:
@@ -35,11 +36,10 @@ class Client:
         self.target = target or Target()
         self._timeout = aiohttp.ClientTimeout(total=timeout, connect=10.0)
         self._session: aiohttp.ClientSession | None = None
+        self._token = self.target.token
 
     async def __aenter__(self) -> Self:
         headers = {"User-Agent": f"rig/{__version__}", "X-Stella-Tenant": self.target.tenant}
-        if self.target.token:
-            headers["Authorization"] = f"Bearer {self.target.token}"
         self._session = aiohttp.ClientSession(headers=headers, timeout=self._timeout)
         return self
 
@@ -54,7 +54,8 @@ class Client:
         """Do an operation and give its decoded answer: JSON as Python has it, None for 204, text where it is not JSON.
 
         ``params`` are the operation's own names; those that are neither in the path nor in the query make the body, unless
-        ``body`` gives it whole (bytes are sent as they are). ``headers`` go along, such as Idempotency-Key. Raises BadRequest before asking when they can't be right.
+        ``body`` gives it whole (bytes are sent as they are). ``headers`` go along, such as Idempotency-Key. Raises BadRequest
+        before asking when they can't be right.
         """
         return (await self.ask(name, body=body, headers=headers, **params))[0]
 
@@ -71,22 +72,10 @@ class Client:
         if content is not UNSET:
             data = content if isinstance(content, bytes) else msgspec.json.encode(content)
             sent["Content-Type"] = "application/json"
-        try:
-            async with self._http.request(
-                operation.method,
-                self.target.url + path,
-                params=query,
-                data=data,
-                headers={**sent, **(headers or {})},
-                allow_redirects=False,
-            ) as response:
-                answer = await response.read()
-                if response.status >= 300:
-                    raise error_of(response.status, answer, self.target.url)
-                as_of = response.headers.get(AS_OF, "")
-                return self._decoded(operation.raw is None, answer), int(as_of) if as_of.isdigit() else None
-        except (aiohttp.ClientError, OSError) as error:
-            raise self._failure(error, operation.mutating) from None
+        async with self._answer(operation.method, path, query, {**sent, **(headers or {})}, data=data) as response:
+            as_of = response.headers.get(AS_OF, "")
+            answer = self._decoded(operation.raw is None, await response.read())
+            return answer, int(as_of) if as_of.isdigit() else None
 
     async def newest(self) -> int:
         """The newest sequence of the tenant's log."""
@@ -125,19 +114,12 @@ class Client:
                     if frame.event != "end":
                         yield msgspec.json.decode(frame.data)
             return
-        timeout, rest = aiohttp.ClientTimeout(total=None, connect=10.0, sock_read=SILENCE), b""
-        try:
-            async with self._http.get(self.target.url + path, params={"after": after}, timeout=timeout) as response:
-                if response.status != 200:
-                    raise error_of(response.status, await response.read(), self.target.url)
-                async for chunk in response.content.iter_any():
-                    *lines, rest = (rest + chunk).split(b"\n")
-                    for line in lines:
-                        yield msgspec.json.decode(line)
-        except (aiohttp.ClientError, OSError) as error:
-            raise self._failure(error, False) from None
-        except msgspec.DecodeError:
-            raise BadGateway(f"{self.target.url} answered with broken JSON") from None
+        rest = b""
+        async with self._answer("GET", path, {"after": str(after)}, {}, timeout=ENDLESS) as response:
+            async for chunk in response.content.iter_any():
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    yield self._decoded(True, line)
 
     # Streams
 
@@ -169,33 +151,56 @@ class Client:
         self, path: str, query: Mapping[str, str], cursor: str
     ) -> AsyncGenerator[tuple[Frame | None, float | None], None]:
         """Frames of one connection with the wait that the sender asks for; the first entry, without a frame, says it stands."""
-        headers = {"Accept": SSE, "Last-Event-ID": cursor}
-        timeout = aiohttp.ClientTimeout(total=None, connect=10.0, sock_read=SILENCE)
         parser = Parser()
-        try:
-            async with self._http.get(
-                self.target.url + path, params=query, headers=headers, timeout=timeout, allow_redirects=False
-            ) as response:
-                if response.status != 200:
-                    raise error_of(response.status, await response.read(), self.target.url)
-                if response.content_type != SSE:
-                    raise BadGateway(f"{self.target.url} does not stream as Rig does; is that Rig's address?")
-                yield None, None
-                async for chunk in response.content.iter_any():
-                    for frame in parser.feed(chunk):
-                        yield frame, parser.retry
-        except ValueError as error:
-            raise BadGateway(f"{self.target.url}: {error}") from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise self._failure(error, False) from None
+        headers = {"Accept": SSE, "Last-Event-ID": cursor}
+        async with self._answer("GET", path, query, headers, timeout=ENDLESS) as response:
+            if response.content_type != SSE:
+                raise BadGateway(f"{self.target.url} does not stream as Rig does; is that Rig's address?")
+            yield None, None
+            async for chunk in response.content.iter_any():
+                try:
+                    frames = parser.feed(chunk)
+                except ValueError as error:
+                    raise BadGateway(f"{self.target.url}: {error}") from None
+                for frame in frames:
+                    yield frame, parser.retry
 
     # Answers and failures
 
-    @property
-    def _http(self) -> aiohttp.ClientSession:
+    @asynccontextmanager
+    async def _answer(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        *,
+        data: bytes | None = None,
+        timeout: aiohttp.ClientTimeout | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A successful answer whose body is to be read. Raises what it is otherwise, also while it is read."""
         if self._session is None:
             raise RuntimeError("use the client in an `async with`")
-        return self._session
+        try:
+            while True:
+                credential = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+                async with self._session.request(
+                    method,
+                    self.target.url + path,
+                    params=query,
+                    data=data,
+                    headers={**credential, **headers},
+                    timeout=timeout or self._timeout,
+                    allow_redirects=False,
+                ) as response:
+                    if response.status < 300:
+                        yield response
+                        return
+                    if response.status != 401 or not self._token or not self.target.found:
+                        raise error_of(response.status, await response.read(), self.target.url)
+                self._token = None  # the token found here is another daemon's; on loopback this one may need none
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._failure(error, method not in ("GET", "HEAD")) from None
 
     def _decoded(self, json: bool, answer: bytes) -> Any:
         if not answer:
