@@ -1,7 +1,6 @@
 """What the write path is measured against: aiohttp with one handler that decodes a JSON body and answers, and nothing else."""
 
 import asyncio
-import sys
 
 import msgspec
 from aiohttp import web
@@ -28,6 +27,5 @@ async def _serve() -> None:
 
 
 if __name__ == "__main__":
-    sys.setswitchinterval(0.0005)  # as rig.service
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_serve())

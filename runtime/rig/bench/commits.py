@@ -91,7 +91,6 @@ async def _commit(log: Log, units: list[Unit], seconds: float) -> float:
 
 
 if __name__ == "__main__":
-    sys.setswitchinterval(0.0005)  # as rig.service
     path, group, seconds = json.loads(sys.argv[1])
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         print(runner.run(_measure(Path(path), group, seconds)))
