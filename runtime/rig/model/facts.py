@@ -76,7 +76,7 @@ _FIELDS = [
     "degraded",
     "degradedReasons",
 ]
-_CANONICAL = {name.lower(): name for name in _FIELDS}
+_CANONICAL = {name.lower(): name for name in _FIELDS} | {name: name for name in _FIELDS}
 
 MAX_DEPENDENCIES = 100
 MAX_TOKENS = 10**12
@@ -175,7 +175,7 @@ def parse(payload: object) -> Fact:
         raise BadRequest("an event is a JSON object")
     body: dict[str, Any] = {}
     for name, value in payload.items():
-        field: str = _CANONICAL.get(str(name).lower(), str(name))
+        field: str = _CANONICAL.get(name) or _CANONICAL.get(str(name).lower(), str(name))
         if field in body:
             raise BadRequest(f"{field} is given twice", field=field)
         body[field] = value
