@@ -180,8 +180,8 @@ def parse(payload: object) -> Fact:
             raise BadRequest(f"{field} is given twice", field=field)
         body[field] = value
     type_ = _type(body.pop("type", None))
-    for name in [n for n in body if body[n] is None and n in _OPTIONAL_NONE]:
-        del body[name]  # null says the same as nothing
+    if None in body.values():  # which says the same as nothing
+        body = {name: value for name, value in body.items() if value is not None or name not in _OPTIONAL_NONE}
     for name, value in body.items():
         check = _CHECKS.get(name)
         if check is not None:
@@ -223,7 +223,7 @@ def _stream(type_: EventType, body: dict[str, Any]) -> str:
         agent = None
     if repo is not None:
         _text("repo", repo, 201)
-        if not identity.REPO.match(repo):
+        if not identity.is_repo(repo):
             raise BadRequest("repo must look like owner/name", field="repo")
     if number is not None:
         _integer("issueNumber", number)

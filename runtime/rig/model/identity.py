@@ -1,6 +1,7 @@
 """How issues, agents and repositories are named, and which stream each name leads to (R0-14, R0-15)."""
 
 import re
+from functools import lru_cache
 
 from rig.errors import BadRequest
 
@@ -16,9 +17,15 @@ RESERVED = frozenset({"config", "keys", "webhooks", "audit", "faults", "daemon",
 MAX_ISSUE_NUMBER = 2**53 - 1
 
 
+@lru_cache(4096)
+def is_repo(text: str) -> bool:
+    """Whether a text looks like ``owner/name``."""
+    return bool(REPO.match(text))
+
+
 def issue_stream(repo: str, number: int) -> str:
     """``owner/repo#42``; raises BadRequest when either part is not valid."""
-    if not REPO.match(repo):
+    if not is_repo(repo):
         raise BadRequest("repo must look like owner/name", field="repo")
     if not 1 <= number <= MAX_ISSUE_NUMBER:
         raise BadRequest(f"issueNumber must be between 1 and {MAX_ISSUE_NUMBER}", field="issueNumber")
@@ -36,6 +43,7 @@ def split_issue(stream: str) -> tuple[str | None, int | None]:
     return (match[1], int(match[2])) if match else (None, None)
 
 
+@lru_cache(4096)
 def agent_stream(agent: str) -> str:
     """The agent's stream, which is its id; raises BadRequest for ids that would be another kind of stream."""
     if not agent or len(agent) > 200 or "\n" in agent or "\r" in agent or agent != agent.strip():
