@@ -103,7 +103,9 @@ class SqliteBackend:
         keys = {scope_key(scope): scope for scope in scopes}
         padded = [*keys, *[b""] * (-len(keys) % 16)]  # so that few statements are enough for any number of scopes
         sql = f"SELECT scope, digest, status, body, at FROM answers WHERE scope IN ({','.join('?' * len(padded))})"
-        return {keys[key]: Answered(digest, Outcome(status, body), at) for key, digest, status, body, at in self._all(sql, *padded)}
+        return {
+            keys[key]: Answered(digest, Outcome(status, body), at) for key, digest, status, body, at in self._all(sql, *padded)
+        }
 
     def timer(self, tenant: str, key: str) -> Timer | None:
         found = self._one("SELECT key, due, payload FROM timers WHERE tenant = ? AND key = ?", tenant, key)
