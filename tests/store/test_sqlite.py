@@ -17,6 +17,8 @@ from rig.store import doctor, erasure, rebuild, transfer
 from rig.store.lock import holder
 from rig.store.log import Log
 from rig.store.opening import EmbeddedStore, open_sqlite
+from rig.store.sqlite import SqliteKeeper
+from rig.store.units import Idempotency
 from rig.store.verify import DATABASE, HEAD, check_before_open
 from tests.contracts.store import TENANT, StoreContract, claim, fact, unit
 
@@ -340,3 +342,18 @@ async def test_a_body_that_was_changed_without_saying_so_is_damage(tmp_path: Pat
     with pytest.raises(LogCorrupt) as caught:
         opened(path)
     assert caught.value.sequence == 2
+
+
+async def test_idempotency_keys_past_their_day_leave_the_database(tmp_path: Path) -> None:
+    clock = ManualClock()
+    log = open_sqlite(tmp_path / "d", clock=clock, ids=SeededIds(1)).log
+    await log.commit(unit(fact("ISSUE_APPROVED", 1), idempotency=Idempotency("old", b"one")))
+    clock.advance(24 * 3600 + 1)
+    await log.commit(unit(fact("ISSUE_APPROVED", 2), idempotency=Idempotency("new", b"two")))
+    keeper = log._writer._keeper
+    assert isinstance(keeper, SqliteKeeper)
+    keeper.checkpoint(log._engine)
+    with log.snapshot() as snapshot:
+        assert snapshot.outcome("old") is None
+        assert snapshot.outcome("new") is not None
+    await log.close()
