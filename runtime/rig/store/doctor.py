@@ -18,7 +18,7 @@ from rig.store.head import read_head
 from rig.store.lock import DirectoryLock, holder
 from rig.store.rebuild import digests, folded_again
 from rig.store.sqlite import connect
-from rig.store.verify import DATABASE, HEAD, check_head, first_break, untouched
+from rig.store.verify import DATABASE, HEAD, check_head, first_break, has_log, untouched
 
 FIXED_IN = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
 """SQLite releases without the WAL-reset bug, newest line first; the two others are backports."""
@@ -64,10 +64,7 @@ def examine(directory: Path) -> list[Finding]:
     findings = [_sqlite_version(), _disk(directory)]
     pid = holder(directory)
     if not (directory / DATABASE).exists():
-        head = read_head(directory / HEAD)
-        if head is not None and head.position:
-            return [*findings, Finding("fail", "chain", f"the log is gone, its head says {head.position} events", 1)]
-        return [*findings, Finding("ok", "store", "there is no store yet")]
+        return [*findings, _absent(directory)]
     findings.append(Finding("ok", "owner", f"process {pid} serves from it" if pid else "no daemon is running"))
     try:
         with reading(directory) as connection:
@@ -77,7 +74,18 @@ def examine(directory: Path) -> list[Finding]:
     return findings
 
 
+def _absent(directory: Path) -> Finding:
+    """What a directory without a log means."""
+    head = read_head(directory / HEAD)
+    if head is not None and head.position:
+        return Finding("fail", "chain", f"the log is gone, its head says {head.position} events", 1)
+    return Finding("ok", "store", "there is no store yet")
+
+
 def _examine(connection: sqlite3.Connection, directory: Path, *, running: bool) -> Iterator[Finding]:
+    if not has_log(connection):
+        yield _absent(directory)
+        return
     # A running daemon writes its head after the snapshot was taken, so only a stopped one can be compared with it.
     broken = (None if running else check_head(connection, read_head(directory / HEAD))) or first_break(connection)
     end = _count(connection)

@@ -155,6 +155,11 @@ def check_head(connection: sqlite3.Connection, head: Head | None) -> Break | Non
     return None
 
 
+def has_log(connection: sqlite3.Connection) -> bool:
+    """Whether the database is past its making; a process that was killed in its first moments leaves one without tables."""
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'events'").fetchone() is not None
+
+
 def check_before_open(directory: Path) -> Verified:
     """What ``rig serve`` checks before it opens the log. Raises LogCorrupt that names the first bad sequence.
 
@@ -164,18 +169,27 @@ def check_before_open(directory: Path) -> Verified:
         return _check_absent(directory)
     with untouched(directory) as connection:
         try:
-            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            if "events" not in tables:
+            if not has_log(connection):
                 return _check_absent(directory)
             broken = check_head(connection, read_head(directory / HEAD))
             end = connection.execute("SELECT max(position) FROM events").fetchone()[0] or 0
             mark = min(_mark(connection), max(0, end - VERIFIED_AT_START))
             broken = broken or first_break(connection, mark)
         except sqlite3.Error as error:
-            raise LogCorrupt(f"the log cannot be read: {error}", sequence=1) from error
+            broken = _unreadable(connection)
+            if broken is None:
+                raise LogCorrupt(f"the database cannot be read: {error}; the log in it can", sequence=1) from error
     if broken is not None:
         raise corrupt(broken)
     return Verified(mark, end)
+
+
+def _unreadable(connection: sqlite3.Connection) -> Break | None:
+    """The first event of a database that SQLite cannot read; None when all of them can be."""
+    try:
+        return first_break(connection)
+    except sqlite3.Error as error:
+        return Break(1, 1, str(error))
 
 
 def _check_absent(directory: Path) -> Verified:
