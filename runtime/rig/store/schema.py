@@ -85,18 +85,23 @@ def model_table(name: str) -> str:
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Apply what is missing. Raises SchemaTooNew for a store with migrations that this Rig does not know."""
+    """Apply what is missing, all or nothing, so that a process killed amid it leaves the store as it was (F4).
+
+    Raises SchemaTooNew for a store with migrations that this Rig does not know.
+    """
     db = Database(connection)
-    if "migrations" not in db.table_names():
+    known = [step.__name__ for step in _MIGRATIONS]
+    applied = {row["name"] for row in db.table("migrations").rows} if "migrations" in db.table_names() else None
+    if newer := sorted((applied or set()) - set(known)):
+        raise SchemaTooNew(f"the store was written by a newer Rig ({newer[-1]}); upgrade Rig or restore a backup")
+    missing = [step for step in _MIGRATIONS if step.__name__ not in (applied or ())]
+    if not missing:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    if applied is None:
         db.table("migrations").create({"name": str}, pk="name")
         db.table("meta").create({"key": str, "value": bytes}, pk="key")
-    applied = {row["name"] for row in db.table("migrations").rows}
-    known = [step.__name__ for step in _MIGRATIONS]
-    if newer := sorted(applied - set(known)):
-        raise SchemaTooNew(f"the store was written by a newer Rig ({newer[-1]}); upgrade Rig or restore a backup")
-    for step in _MIGRATIONS:
-        if step.__name__ not in applied:
-            connection.execute("BEGIN IMMEDIATE")
-            step(db)
-            connection.execute("INSERT INTO migrations(name) VALUES (?)", (step.__name__,))
-            connection.execute("COMMIT")
+    for step in missing:
+        step(db)
+    connection.executemany("INSERT INTO migrations(name) VALUES (?)", [(step.__name__,) for step in missing])
+    connection.execute("COMMIT")

@@ -4,6 +4,7 @@ SQLite up to 3.51.2 may corrupt a database whose WAL is reset while two connecti
 nothing to race.
 """
 
+import logging
 import os
 import sqlite3
 import time
@@ -23,6 +24,9 @@ from rig.store.head import Head, HeadFile
 from rig.store.schema import model_table
 from rig.store.sql import EVENT_COLUMNS, encode_row, fault_of, prefix_end, row_decoder, select, timer_of, upsert
 from rig.store.units import Outcome, Timer
+from rig.store.writer import WriteRefused
+
+log = logging.getLogger(__name__)
 
 CHECKPOINT_BYTES = 16 << 20
 """Estimated size of the WAL at which even a busy writer checkpoints."""
@@ -193,7 +197,10 @@ class SqliteKeeper:
             self._last_sync = now
         self._since_checkpoint += 1
         if self._since_checkpoint % 64 == 0 and self._wal_size() >= CHECKPOINT_BYTES:
-            self.checkpoint(engine)
+            try:
+                self.checkpoint(engine)
+            except WriteRefused as fault:  # the commit stands, and the WAL holds it until the disk has room again
+                log.warning("the log cannot be moved from its WAL into the database: %s", fault)
 
     def idle(self, engine: Engine) -> float | None:
         if not self._since_checkpoint:

@@ -41,7 +41,7 @@ class Keeper(Protocol):
     """What the writer's thread does besides batches."""
 
     def committed(self, engine: Engine) -> None:
-        """After each COMMIT and before the acks (the head file)."""
+        """After each COMMIT that wrote events or timers, before the acks (the head file)."""
         ...
 
     def idle(self, engine: Engine) -> float | None:
@@ -174,7 +174,7 @@ class Writer:
             self._answer([(entries[0], StorageUnavailable(f"the store failed: {type(fault).__name__}"))], None)
             return
         try:
-            if batch.events:
+            if batch.events or batch.timers_changed:
                 self._keeper.committed(self._engine)
         except (OSError, StoreFault) as fault:
             self._failed(entries, SyncFailed(f"the head file cannot be written: {fault}"))
