@@ -257,6 +257,18 @@ class LogCorrupt(RigError):
         """First sequence that cannot be trusted, None when even that cannot be told."""
 
 
+class Internal(Unavailable):
+    """Rig failed at this; the log has the details under this trace id."""
+
+    code = "internal"
+
+
+class NotReady(Unavailable):
+    """Rig takes no work at the moment."""
+
+    code = "not_ready"
+
+
 class Draining(Unavailable):
     """The daemon is stopping."""
 
@@ -287,6 +299,12 @@ class ConfigError(RigError):
     code = "config_invalid"
     http_status = 422
     exit_code = 78
+
+
+class CannotListen(RigError):
+    """The address cannot be listened on."""
+
+    code = "cannot_listen"
 
 
 class DataDirInUse(RigError):

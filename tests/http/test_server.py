@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from rig.errors import CannotListen
 from rig.http import door
 from rig.http.app import make_app
-from rig.http.server import CannotListen, Serving, serve
+from rig.http.server import Serving, serve
 from tests.http.edge import Edge
 
 Raw = tuple[int, dict[str, str], bytes]

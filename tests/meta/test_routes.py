@@ -41,4 +41,4 @@ def test_the_description_asks_for_a_credential_where_one_is_needed() -> None:
 
 def test_the_page_of_the_api_has_the_table(repository: Path) -> None:
     page = (repository / "docs" / "api.md").read_text()
-    assert reference.table() in page, "write the output of rig.wire.reference.table() into docs/api.md"
+    assert reference.tables() in page, "write the output of rig.wire.reference.tables() into docs/api.md"

@@ -10,6 +10,7 @@ from aiohttp import web
 from rig.errors import (
     BadRequest,
     HeadersTooLarge,
+    Internal,
     MethodNotAllowed,
     NotAcceptable,
     NotFound,
@@ -18,7 +19,6 @@ from rig.errors import (
     RigError,
     TooLarge,
     Unauthorized,
-    Unavailable,
     UnsupportedMediaType,
     UriTooLong,
 )
@@ -26,12 +26,6 @@ from rig.errors import (
 log = logging.getLogger("rig.http")
 
 PROBLEM = "application/problem+json"
-
-
-class Internal(Unavailable):
-    """Rig failed at this; the log has the details under this trace id."""
-
-    code = "internal"
 
 
 _BY_STATUS: dict[int, type[RigError]] = {

@@ -14,7 +14,7 @@ from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 from aiohttp.web_request import BaseRequest
 from aiohttp.web_server import Server
 
-from rig.errors import BadRequest, HeadersTooLarge, RequestTimeout, RigError, UriTooLong
+from rig.errors import BadRequest, CannotListen, HeadersTooLarge, RequestTimeout, RigError, UriTooLong
 from rig.http import errors
 from rig.http.deps import DEPS
 from rig.http.headers import finish
@@ -32,12 +32,6 @@ LINGER = 2.0
 MAX_LINE = 8190
 MAX_CONNECTIONS = 4096
 BACKLOG = 1024
-
-
-class CannotListen(RigError):
-    """The address cannot be listened on."""
-
-    code = "cannot_listen"
 
 
 class Connection(RequestHandler):

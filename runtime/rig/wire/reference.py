@@ -1,14 +1,16 @@
-"""The operations as the table of docs/api.md; a test holds the page and the code together."""
+"""The operations as the tables of docs/api.md; a test holds the page and the code together."""
 
-from rig.wire.operations import OPERATIONS, SIGNATURE
+from rig.wire.operations import OPERATIONS
+
+HEAD = "| operation | method | path | needs | what it does |\n|---|---|---|---|---|\n"
 
 
-def table() -> str:
-    """Every operation with its paths and the scope that it needs, as Markdown."""
-    lines = ["| operation | method and path | scope | what it does |", "|---|---|---|---|"]
+def tables() -> str:
+    """Every operation with its method, paths and the scope that it needs, as Markdown, a section a tag."""
+    sections: dict[str, list[str]] = {}
     for operation in OPERATIONS:
-        paths = "<br>".join(f"`{operation.method} {path}`" for path in operation.paths)
-        scope = {None: "public", SIGNATURE: "signed delivery"}.get(operation.scope, operation.scope or "")
-        also = " (default tenant)" if operation.installation else ""
-        lines.append(f"| `{operation.name}` | {paths} | {scope.removeprefix('orchestrator:')}{also} | {operation.summary} |")
-    return "\n".join(lines) + "\n"
+        paths = "<br>".join(f"`{path}`" for path in operation.paths)
+        needs = operation.scope or "nothing"
+        row = f"| `{operation.name}` | {operation.method} | {paths} | {needs} | {operation.summary} |\n"
+        sections.setdefault(operation.tag, []).append(row)
+    return "\n".join(f"## {tag.capitalize()}\n\n{HEAD}{''.join(rows)}" for tag, rows in sections.items())

@@ -7,18 +7,12 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from rig.clock import iso
-from rig.errors import BadRequest, Unavailable
+from rig.errors import BadRequest, NotReady
 from rig.http.ask import Ask
 from rig.http.auth import ANONYMOUS
 from rig.model.health import http_status
 from rig.wire import openapi
 from rig.wire.shapes import answers
-
-
-class NotReady(Unavailable):
-    """Rig takes no work at the moment."""
-
-    code = "not_ready"
 
 
 async def get_health(ask: Ask) -> web.StreamResponse:
