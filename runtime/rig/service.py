@@ -47,7 +47,7 @@ from rig.store.log import Log
 from rig.store.memory import open_memory
 from rig.store.opening import open_sqlite
 from rig.vault.master import open_vault
-from rig.vault.operator import operator_token
+from rig.vault.operator import leave_address, operator_token
 from rig.vault.secrets import FILE as SECRETS_FILE
 from rig.vault.secrets import SealedFile, resolve
 from rig.wire import views
@@ -170,6 +170,8 @@ class Service:
         server = self.live.current.settings.server
         self.serving = await serve(make_app(self._deps()), server.host, server.port)
         self._stack.push_async_callback(self.serving.stop)
+        leave_address(self.settings.data_dir, self.serving.url)
+        self._stack.callback(leave_address, self.settings.data_dir, None)
         self._background(self._start_work(), "dispatch")
         return self.serving
 

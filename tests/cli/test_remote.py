@@ -98,7 +98,7 @@ async def test_the_queue_agents_and_jobs_are_listed(ask: Ask, edge: Edge) -> Non
     assert (await ask("job", "list", "-o", "id")).output == f"{job}\n"
     assert "acme/web#2" in (await ask("job", "show", job)).output
     assert (await ask("job", "cancel", job)).exit_code == 0
-    assert isinstance((await ask("job", "cancel", job)).exception, errors.Conflict)
+    assert isinstance((await ask("job", "cancel", job)).exception, errors.BadRequest)
     assert isinstance((await ask("job", "show", "ir-00000000")).exception, errors.NotFound)
 
 

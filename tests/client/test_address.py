@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from rig.client.address import OPERATOR_TOKEN, Target, is_loopback, operator_token, target
+from rig.client.address import ADDRESS, DEFAULT_URL, OPERATOR_TOKEN, Target, is_loopback, operator_token, target
 from rig.errors import ConfigError
 from rig.ids import SystemIds
 from rig.vault import operator
@@ -15,7 +15,17 @@ def data_dir(tmp_path: Path) -> Path:
 
 
 def test_the_daemon_and_its_clients_mean_the_same_file() -> None:
-    assert OPERATOR_TOKEN == operator.FILE
+    assert (OPERATOR_TOKEN, ADDRESS) == (operator.FILE, operator.ADDRESS)
+
+
+def test_a_serving_daemon_is_found_by_its_data_directory(data_dir: Path) -> None:
+    operator.leave_address(data_dir, "http://127.0.0.1:4711")
+    assert target(data_dir=data_dir, environ={}).url == "http://127.0.0.1:4711"
+    assert target(data_dir=data_dir, environ={"RIG_URL": "http://localhost:1"}).url == "http://localhost:1"
+    (data_dir / ADDRESS).chmod(0o666)
+    assert target(data_dir=data_dir, environ={}).url == DEFAULT_URL
+    operator.leave_address(data_dir, None)
+    assert not (data_dir / ADDRESS).exists()
 
 
 def test_the_operator_token_is_taken_on_the_daemons_own_machine_only(data_dir: Path) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
-from rig.actors.kind import Kind
 from rig.actors.system import System
 from rig.bus.bus import Bus
 from rig.clock import ManualClock
@@ -18,12 +17,11 @@ from rig.http.app import make_app
 from rig.http.deps import Deps, Hook, HttpSettings
 from rig.http.rows import row_encoder
 from rig.ids import SeededIds
-from rig.model.decide import issue as issue_decisions
 from rig.model.events import NewEvent, encode
 from rig.model.health import HealthReport
 from rig.model.rows import Tokens
-from rig.model.tables import ISSUES
 from rig.plugin.contexts import Identity, Mapped, WebhookDelivery, WebhookSettings
+from rig.reactors.leases import KINDS
 from rig.store.log import Log
 from rig.store.memory import open_memory
 from rig.store.units import Unit
@@ -150,7 +148,7 @@ async def open_edge(
     """An edge that runs: settings of it by name, limits of the bus in ``bus``, other ports in ``deps``."""
     clock, ids = ManualClock(), SeededIds(1)
     store = open_memory(clock=clock, ids=ids)
-    system = System(store, clock, ids, [Kind("issue", ISSUES, issue_decisions.decide, issue_decisions.fold)])
+    system = System(store, clock, ids, KINDS)
     logs = FakeLogs()
 
     async def healthy() -> HealthReport:

@@ -239,9 +239,9 @@ def test_commands_of_an_issue(row: IssueRow | None, command: Any, outcome: Any) 
         (job.decide, None, job.Cancel(), NotFound),
         (job.decide, JobRow(id="ir-1", issue=STREAM), job.Cancel(), ("issue_aborted", "job_cancelled")),
         (job.decide, JobRow(id="ir-1", ended_at=5, state="done"), job.Cancel(), BadRequest),
-        (agent.decide, None, agent.Free(), NotFound),
-        (agent.decide, AgentRow(id="a"), agent.Free(), Conflict),
-        (agent.decide, AgentRow(id="a", issue=STREAM), agent.Free(), ("issue_unassigned",)),
+        (agent.decide, None, agent.Free(issues=(STREAM,)), NotFound),
+        (agent.decide, AgentRow(id="a"), agent.Free(issues=()), Conflict),
+        (agent.decide, AgentRow(id="a"), agent.Free(issues=(STREAM, "b/c#2")), ("issue_unassigned", "issue_unassigned")),
     ],
 )
 def test_commands_of_jobs_and_agents(decide: Any, row: Any, command: Any, outcome: Any) -> None:

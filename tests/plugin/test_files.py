@@ -8,7 +8,7 @@ from rig.errors import ConfigError
 from rig.plugin.host import PluginHost
 from rig.plugin.loader import PluginSettings
 
-GOOD = '''
+GOOD = """
 from rig import CheckResult, hookimpl
 
 class Always:
@@ -19,7 +19,7 @@ class Always:
 @hookimpl
 def rig_register_health_checkers(context):
     return [Always()]
-'''
+"""
 
 
 def test_files_are_loaded_and_a_broken_one_is_named(tmp_path: Path) -> None:

@@ -2,9 +2,9 @@
 
 import threading
 import time
-from pathlib import Path
 from importlib import import_module
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 

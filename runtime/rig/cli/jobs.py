@@ -9,7 +9,6 @@ from rig.cli.remote import Remote, remote
 from rig.cli.tables import Column
 from rig.cli.words import ago, moment
 from rig.clock import SystemClock
-from rig.errors import Conflict
 
 if TYPE_CHECKING:
     from rig.client import Client
@@ -83,14 +82,5 @@ def show(remote: Remote, output: Output, id: str) -> None:
 @remote
 def cancel(remote: Remote, output: Output, id: str, reason: str | None) -> None:
     """Cancel a job; the work on its issue ends with it."""
-    done = remote.ask(lambda client: _cancel(client, id, reason))
+    done = remote.call("cancel_job", id=id, reason=reason)
     output.one(done, {"job": id, "status": done["status"]}, id)
-
-
-async def _cancel(client: "Client", id: str, reason: str | None) -> Any:
-    found = await client.call("get_job", id=id)
-    if not found["issueId"]:
-        raise Conflict(f"{id} is no issue's job")
-    if found["finishedAt"]:
-        raise Conflict(f"{id} has ended already: {found['status']}")
-    return await client.call("abort_issue", id=found["issueId"], reason=reason or f"job {id} was cancelled")

@@ -16,6 +16,9 @@ DEFAULT_URL = "http://127.0.0.1:8080"
 OPERATOR_TOKEN = "operator.token"
 """File in a data directory that the daemon leaves for its own machine, mode 0600."""
 
+ADDRESS = "daemon.url"
+"""File beside it with the address of the daemon that serves from the directory now."""
+
 _TOKEN = re.compile(r"[\x21-\x7e]{1,512}")
 _TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
@@ -43,15 +46,18 @@ def target(
 ) -> Target:
     """The daemon that is meant: what is given goes before RIG_URL, RIG_TOKEN and RIG_DATA_DIR, and those before the defaults.
 
-    Without a token, and for a loopback address only, the operator token of the data directory is taken when there is one and
+    Without an address it is that of the daemon that serves from the data directory. Without a token, and for a loopback address only, the operator token of the data directory is taken when there is one and
     it can be read. Raises ConfigError for an address, token or tenant that can't be one.
     """
     environ = os.environ if environ is None else environ
-    address = _address(url or environ.get("RIG_URL") or DEFAULT_URL)
+    given = url or environ.get("RIG_URL")
     token = token or environ.get("RIG_TOKEN") or None
+    folder = data_dir or (Path(environ["RIG_DATA_DIR"]) if environ.get("RIG_DATA_DIR") else None)
+    if folder is None and not (given and token):
+        folder = _default_data_dir()
+    address = _address(given or (folder and _private(folder.expanduser() / ADDRESS)) or DEFAULT_URL)
     found = token is None and is_loopback(address)
-    if found:
-        folder = data_dir or Path(environ["RIG_DATA_DIR"] if environ.get("RIG_DATA_DIR") else _default_data_dir())
+    if found and folder is not None:
         token = operator_token(folder.expanduser())
     if token is not None and not _TOKEN.fullmatch(token):
         raise ConfigError("RIG_TOKEN is not a token: it must be printable and without spaces")
@@ -62,8 +68,12 @@ def target(
 
 def operator_token(data_dir: Path) -> str | None:
     """The operator token of a data directory; None when there is none that is ours alone to read."""
+    return _private(data_dir / OPERATOR_TOKEN)
+
+
+def _private(path: Path) -> str | None:
     try:
-        fd = os.open(data_dir / OPERATOR_TOKEN, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError):
         return None
     with os.fdopen(fd, "rb") as file:

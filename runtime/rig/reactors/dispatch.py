@@ -185,6 +185,7 @@ class Dispatch:
             home=before.home if before else None,
         )
         self._running[lease_id] = order
+        await self._beat(order)
         self._executor.start(order)
 
     async def _session_to_resume(self, issue: IssueRow) -> ExecutionRow | None:
@@ -196,6 +197,21 @@ class Dispatch:
 
         row: ExecutionRow | None = await self._store.read(newest)
         return row if row is not None and row.status == "failed" and row.session and row.home else None
+
+    async def _beat(self, order: WorkOrder) -> None:
+        """A slot is an agent like any other: it says that it lives, with what, and at what (R0-33)."""
+        said = {
+            "agentId": order.agent,
+            "status": "working",
+            "currentIssue": order.number,
+            "currentRepo": order.repo,
+            "activeProvider": order.provider,
+            "availableProviders": [order.provider],
+        }
+        try:
+            await self._commit(NewEvent(order.agent, "heartbeat", encode({k: v for k, v in said.items() if v is not None})))
+        except RigError as error:
+            log.warning("the heartbeat of %s was not stored: %s", order.agent, error.message)
 
     def ended(self, order: WorkOrder) -> None:
         """An order is over and reported: its slot is free."""
@@ -212,6 +228,7 @@ class Dispatch:
             seconds = self._settings().executor.lease_seconds
             due = self._clock.now() + seconds * 1_000_000
             for order in list(self._running.values()):
+                await self._beat(order)
                 timer = Timer(f"lease:{order.lease}", due, lease_payload(order.issue, order.fence))
                 try:
                     await self._store.commit(Unit(order.tenant, timers=(timer,), fences=((order.lease, order.fence),)))

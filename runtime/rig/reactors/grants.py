@@ -8,7 +8,6 @@ from rig.config import Settings
 from rig.ids import DEFAULT_TENANT
 from rig.vault.secrets import SealedFile, resolve
 
-
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASS|AUTH|CREDENTIAL", re.IGNORECASE)
 """Variables whose value is a secret also when the configuration spells it out."""
 

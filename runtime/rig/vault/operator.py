@@ -4,9 +4,11 @@ from pathlib import Path
 
 from rig.errors import ConfigError
 from rig.ids import Ids
-from rig.vault.private import create_private, read_private
+from rig.vault.private import create_private, read_private, replace_private
 
 FILE = "operator.token"
+ADDRESS = "daemon.url"
+"""In the data directory while a daemon serves: where clients on this machine find it."""
 
 
 def operator_token(data_dir: Path, ids: Ids) -> str:
@@ -26,3 +28,11 @@ def read_operator_token(data_dir: Path) -> str | None:
     """The token for clients on this machine, None where no daemon ever left one. Raises ConfigError where it can't be read."""
     content = read_private(data_dir / FILE)
     return content.decode("ascii", "replace").strip() if content else None
+
+
+def leave_address(data_dir: Path, url: str | None) -> None:
+    """Say where the daemon is, or with None that it serves no more. Raises OSError."""
+    if url is None:
+        (data_dir / ADDRESS).unlink(missing_ok=True)
+    else:
+        replace_private(data_dir / ADDRESS, f"{url}\n".encode())

@@ -301,6 +301,17 @@ OPERATIONS: tuple[Operation, ...] = (
     # agents and work
     Operation("list_agents", "GET", ("/api/agents",), "Known agents", "agents", READ, response="Agents", mcp=True),
     Operation(
+        "release_agent",
+        "POST",
+        ("/api/v1/agents/{id}/release",),
+        "Take an agent off what it holds; its issues are queued again",
+        "agents",
+        WRITE,
+        request="Reason",
+        response="AgentReleased",
+        optional_body=True,
+    ),
+    Operation(
         "list_execution_logs",
         "GET",
         ("/api/execution-logs",),
@@ -353,6 +364,17 @@ OPERATIONS: tuple[Operation, ...] = (
         submit=True,
     ),
     Operation("get_job", "GET", ("/api/jobs/{id}",), "A job", "work", READ, response="JobDetail", submit=True),
+    Operation(
+        "cancel_job",
+        "POST",
+        ("/api/jobs/{id}/cancel",),
+        "Cancel a job; the work on its issue ends with it",
+        "work",
+        WRITE,
+        request="Reason",
+        response="JobCancelled",
+        optional_body=True,
+    ),
     # keys
     Operation("list_api_keys", "GET", ("/api/api-keys",), "API keys, by prefix", "keys", ADMIN, response="Keys"),
     Operation(

@@ -2,13 +2,37 @@
 
 from aiohttp import web
 
-from rig.http.ask import Ask
+from rig.http.ask import Ask, outcome
 from rig.http.routes import lists
-from rig.model.tables import AGENTS, Query
+from rig.model.decide import agent as commands
+from rig.model.states import WORKING
+from rig.model.tables import AGENTS, ISSUES, Query
+from rig.store.port import Snapshot
+from rig.store.units import Committed, Outcome
 from rig.wire import views
+from rig.wire.shapes import answers, requests
 
 
 async def list_agents(ask: Ask) -> web.StreamResponse:
     """``GET /api/agents``: one array of all known agents, by id."""
     now = ask.deps.clock.now()
     return await lists.array(ask, Query(AGENTS, ask.call.tenant, limit=10_000), lambda row: views.agent(row, now))
+
+
+async def release_agent(ask: Ask) -> web.StreamResponse:
+    """``POST /api/v1/agents/{id}/release``: for an agent that is known to be dead; 409 when it holds nothing."""
+    name = ask.path("id")
+    body = await ask.body(requests.Reason)
+    held = await lists.snapshot(ask, lambda snapshot: _held(snapshot, ask.call.tenant, name))
+
+    def answer(committed: Committed) -> Outcome:
+        return outcome(answers.AgentReleased(agent_id=name, released=held))
+
+    command = commands.Free(issues=tuple(held), reason=body.reason or "released by an operator")
+    return await ask.command("agent", name, command, answer)
+
+
+def _held(snapshot: Snapshot, tenant: str, agent: str) -> list[str]:
+    """Issues that an agent works on now."""
+    query = Query(ISSUES, tenant, (("state", "in", tuple(sorted(WORKING))),), limit=100_000)
+    return [stream for stream, row in snapshot.page(query) if row.agent == agent]

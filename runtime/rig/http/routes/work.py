@@ -8,21 +8,25 @@ from aiohttp import web
 
 from rig.clock import iso
 from rig.errors import BadRequest, Forbidden, NotFound
-from rig.http.ask import AS_OF, Ask
+from rig.http.ask import AS_OF, Ask, outcome
 from rig.http.deps import LogRecord
 from rig.http.headers import finish
 from rig.http.routes import lists
+from rig.model.decide import job as commands
 from rig.model.events import Event
 from rig.model.rows import ExecutionRow, JobRow
 from rig.model.tables import EXECUTIONS, JOBS, Query
 from rig.store.port import Snapshot
+from rig.store.units import Committed, Outcome
 from rig.wire import views
-from rig.wire.shapes import answers
+from rig.wire.shapes import answers, requests
 
 _WHOLE = re.compile(r"^-?[0-9]{1,12}$")
 STATUSES = ("running", "completed", "failed", "stuck")
 SHOWN_LINES = 1000
 """Newest log lines that a detail shows."""
+OPEN_LINES = 50_000
+"""More lines than an unsealed segment can hold."""
 
 
 async def list_execution_logs(ask: Ask) -> web.StreamResponse:
@@ -49,8 +53,14 @@ async def get_execution_log(ask: Ask) -> web.StreamResponse:
     row, events, as_of = await lists.snapshot(ask, job)
     if row is None:
         raise NotFound("no such execution")
-    lines = await ask.deps.logs.read(execution, max(0, row.logs - SHOWN_LINES), SHOWN_LINES)
+    lines = await _newest(ask, row)
     return ask.answer(views.execution_detail(row, events, [_line(x) for x in lines]), headers={AS_OF: str(as_of)})
+
+
+async def _newest(ask: Ask, row: ExecutionRow) -> Sequence[LogRecord]:
+    """The newest lines; ``row.logs`` counts sealed ones, the open segment comes behind them."""
+    lines = await ask.deps.logs.read(row.id, max(0, row.logs - SHOWN_LINES), SHOWN_LINES + OPEN_LINES)
+    return lines[-SHOWN_LINES:]
 
 
 def _line(record: LogRecord) -> answers.LogLine:
@@ -139,6 +149,16 @@ async def get_job(ask: Ask) -> web.StreamResponse:
     if row.execution is not None:
         execution = ask.deps.store.get(EXECUTIONS, tenant, row.execution)
         if execution is not None:
-            lines = await ask.deps.logs.read(row.execution, max(0, execution.logs - SHOWN_LINES), SHOWN_LINES)
-            logs = [line.text for line in lines]
+            logs = [line.text for line in await _newest(ask, execution)]
     return ask.answer(views.job_detail(row, logs))
+
+
+async def cancel_job(ask: Ask) -> web.StreamResponse:
+    """``POST /api/jobs/{id}/cancel``: 400 for a job that has ended (R2-18)."""
+    job = ask.path("id")
+    body = await ask.body(requests.Reason)
+
+    def answer(committed: Committed) -> Outcome:
+        return outcome(answers.JobCancelled(job_id=job, status="cancelled"))
+
+    return await ask.command("job", job, commands.Cancel(reason=body.reason or "cancelled by an operator"), answer)

@@ -10,8 +10,10 @@ from rig.model.rows import AgentRow
 
 
 class Free(msgspec.Struct, frozen=True, kw_only=True):
-    """An operator takes an agent off its issue, which is queued again: for an agent that is known to be dead."""
+    """An operator takes an agent off its issues, which are queued again: for an agent that is known to be dead."""
 
+    issues: tuple[str, ...]
+    """Issues that it holds, as read; one that another holds by now stays with that one."""
     reason: str = "released by an operator"
 
 
@@ -19,10 +21,10 @@ def decide(row: AgentRow | None, command: Free, ctx: Context) -> Decision:
     """The events of a release. Raises NotFound, Conflict when the agent holds nothing."""
     if row is None:
         raise NotFound(f"agent {ctx.stream} is not known")
-    if row.issue is None:
+    if not command.issues:
         raise Conflict(f"agent {row.id} holds no issue")
-    released = NewEvent(row.issue, "issue_unassigned", encode({"agentId": row.id, "reason": command.reason}))
-    return Decision(events=(released,))
+    body = encode({"agentId": row.id, "reason": command.reason})
+    return Decision(events=tuple(NewEvent(issue, "issue_unassigned", body) for issue in command.issues))
 
 
 def fold(row: AgentRow | None, event: Event) -> AgentRow | None:

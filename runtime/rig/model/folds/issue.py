@@ -67,9 +67,9 @@ def step(row: IssueRow | None, event: Event, body: dict[str, Any], open_subs: in
 
 
 def _held_by_another(row: IssueRow | None, event: Event, body: dict[str, Any]) -> str | None:
-    if row is None or row.state not in WORKING or event.type not in ("work_started", "agent_stuck"):
+    if row is None or row.state not in WORKING or event.type not in ("work_started", "agent_stuck", "issue_unassigned"):
         return None
-    if row.agent is not None and body.get("agentId") != row.agent:
+    if row.agent is not None and body.get("agentId", row.agent) != row.agent:
         return f"the issue is held by {row.agent}"
     return None
 

@@ -172,6 +172,16 @@ class Aborted(Snake):
     requested_at: str
 
 
+class AgentReleased(Camel):
+    agent_id: str
+    released: list[str]
+
+
+class JobCancelled(Camel):
+    job_id: str
+    status: Literal["cancelled"]
+
+
 class LeaseRenewed(Camel):
     expires_at: str
     messages: list[dict[str, Any]]
