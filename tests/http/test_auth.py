@@ -236,6 +236,9 @@ async def test_the_key_of_an_attempt_is_good_for_its_own_work_only(make_edge: Ma
         ({"type": "ISSUE_APPROVED", **own}, 403),
     ):
         assert (await edge.post("/api/events", event, headers=headers))[0] == status, event
+    both = [{"type": "HEARTBEAT", "agentId": agent} for agent in ("rig-1", "rig-2")]
+    assert (await edge.post("/api/events/batch", both, headers=headers))[0] == 403
+    assert (await edge.post("/api/events/batch", both[:1], headers=headers))[0] == 200
     assert (await edge.post(f"/api/leases/{lease['id']}/heartbeat", {}, headers=headers))[0] == 200
     assert (await edge.post(f"/api/leases/{other['lease']['id']}/heartbeat", {}, headers=headers))[0] == 403
     assert (await edge.get("/api/execution-logs/x-2", headers=headers))[0] == 403

@@ -70,6 +70,8 @@ class KeyRing:
         self._tenants = tenants
         self._limit = limit
         self._known: OrderedDict[str, Identity] = OrderedDict()
+        self.revocations = 0
+        """How many were heard of; while it stays the same, who was alive still is."""
 
     def find(self, digest: str, hint: str | None = None) -> Identity | None:
         """Who the key with this digest speaks for, None when there is none or it was revoked."""
@@ -96,6 +98,7 @@ class KeyRing:
         for (_, table, _), row in batch.rows.items():
             if table == "keys" and isinstance(row, KeyRow) and row.revoked_at is not None:
                 self._known.pop(row.digest, None)
+                self.revocations += 1
 
     def _learn(self, row: KeyRow) -> Identity:
         identity = of_key(row)

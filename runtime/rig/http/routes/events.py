@@ -129,6 +129,8 @@ def _try(ask: Ask, payload: Any) -> Entry | RigError:
     try:
         fact = facts.parse(payload)
         return _event(ask, fact), _admit(ask, fact)
+    except Forbidden:
+        raise  # who may not post one of them posts none, and that is recorded
     except RigError as error:
         return error
 

@@ -119,7 +119,12 @@ class Reader:
         bus, now = self._deps.bus, asyncio.get_running_loop().time
         heartbeat = self._deps.settings.heartbeat
         spoke = now()
-        while not bus.closed and self._keys.alive(self._ask.identity):
+        revocations = -1
+        while not bus.closed:
+            if revocations != self._keys.revocations:
+                revocations = self._keys.revocations
+                if not self._keys.alive(self._ask.identity):
+                    return
             ring = self._ring
             if not ring.holds(place):
                 await self._write(response, views.gap_frame(self._after))
