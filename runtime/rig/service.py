@@ -293,9 +293,9 @@ class Service:
             return snapshot.as_of(tenant)
 
     def _show_row(self, tenant: str, view: str, key: str, row: Any) -> Any:
-        """A changed row as its list shows it; the queue shows issues."""
+        """A changed row as its list shows it; the queue shows issues that may be handed out."""
         if view == "queue":
-            row = self.store.get(ISSUES, tenant, key)
+            row = self.store.get(ISSUES, tenant, key) if row.ready else None
         return None if row is None else views.shown(view, row, self.clock.now())
 
     # Starting and stopping

@@ -15,17 +15,18 @@ from rig.clock import ManualClock
 from rig.errors import BadSignature, ConfigError
 from rig.http.app import make_app
 from rig.http.deps import Deps, Hook, HttpSettings
-from rig.http.rows import row_encoder
 from rig.ids import SeededIds
 from rig.model.events import NewEvent, encode
 from rig.model.health import HealthReport
 from rig.model.rows import Tokens
+from rig.model.tables import ISSUES
 from rig.plugin.contexts import Identity, Mapped, WebhookDelivery, WebhookSettings
 from rig.reactors.leases import KINDS
 from rig.store.log import Log
 from rig.store.memory import open_memory
 from rig.store.units import Unit
 from rig.vault.keys import digest
+from rig.wire import views
 
 OPERATOR_TOKEN = "operator-token-of-this-data-directory"
 LOCAL = {"Host": "127.0.0.1"}
@@ -154,6 +155,11 @@ async def open_edge(
     async def healthy() -> HealthReport:
         return HealthReport("Ok", (), clock.now())
 
+    def show_row(tenant: str, view: str, key: str, row: Any) -> Any:
+        if view == "queue":
+            row = store.get(ISSUES, tenant, key) if row.ready else None
+        return None if row is None else views.shown(view, row, clock.now())
+
     def newest(tenant: str) -> int:
         with store.snapshot() as snapshot:
             return snapshot.as_of(tenant)
@@ -165,7 +171,7 @@ async def open_edge(
         system=system,
         clock=clock,
         ids=ids,
-        bus=Bus(newest, row_encoder(store, clock), **(bus or {})),
+        bus=Bus(newest, show_row, **(bus or {})),
         price=price,
         logs=logs,
         config=FakeConfig(),

@@ -253,3 +253,20 @@ async def test_readers_at_the_same_place_share_their_bytes(edge: Edge) -> None:
         assert got == list(range(1, 31))
         response.close()
     assert edge.deps.bus.ring("default").newest == 30
+
+
+async def test_a_queued_issue_that_is_blocked_is_no_row_of_the_queue(edge: Edge) -> None:
+    """The queue lists what may be handed out (R0-30), and its frames say the same."""
+    async with asyncio.timeout(5), edge.client.get("/api/v1/events?views=queue") as response:
+        await response.content.readuntil(b"\n\n")
+        await edge.approve(1)
+        await edge.approve(2, dependsOn=["acme/web#1"])
+        rows: dict[str, Any] = {}
+        async for frame in frames(response):
+            if frame.event == "row":
+                rows[frame.data["key"]] = frame.data["row"]
+                if len(rows) == 2:
+                    break
+    _, queue = await edge.get("/api/queue")
+    assert [row for row in rows.values() if row is not None] == queue
+    assert rows["acme/web#2"] is None
