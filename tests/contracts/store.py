@@ -180,6 +180,15 @@ class StoreContract(ABC):
         assert lease is not None
         assert lease.fence == 2
 
+    async def test_a_job_id_that_is_taken_is_drawn_again(self, store: Log) -> None:
+        await store.commit(unit(*(fact("ISSUE_APPROVED", n) for n in range(1, 5))))
+        claims = await asyncio.gather(*(store.claim(claim(f"a{i}", f"l{i}", "ir-00000001")) for i in range(3)))
+        late = await store.claim(claim("late", "l-late", "ir-00000001"))
+        jobs = [event.stream for c in (*claims, late) if c for event in c.events if event.type == "job_created"]
+        assert len(jobs) == len(set(jobs)) == 4
+        rows = [store.get(ISSUES, TENANT, f"acme/app#{n}") for n in range(1, 5)]
+        assert [row.job for row in rows if row is not None] == jobs
+
     async def test_a_stale_fence_is_refused_and_stores_nothing(self, store: Log) -> None:
         """I9"""
         await store.commit(unit(fact("ISSUE_APPROVED")))

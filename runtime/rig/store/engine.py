@@ -265,11 +265,14 @@ class _BatchRun:
         row = self.stage.get(ISSUES, claim.tenant, waiting.stream)
         if row is None:
             raise VersionConflict(f"the queue names {waiting.stream}, which is not an issue")
+        job = claim.job_id
+        while row.job is None and self._version(claim.tenant, job):  # with 8 digits, two of many draw the same
+            job = self._engine.ids.job()
         events = decide_claim(
             row,
             agent=claim.agent,
             lease_id=claim.lease_id,
-            job_id=claim.job_id,
+            job_id=job,
             seconds=claim.lease_seconds,
             provider=claim.provider,
         )

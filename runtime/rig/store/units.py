@@ -85,7 +85,7 @@ class Claim(msgspec.Struct, frozen=True):
     agent: str
     lease_id: str
     job_id: str
-    """Used when the issue has no job yet."""
+    """Used when the issue has no job yet; another is drawn when there is one of that name."""
     lease_seconds: int
     provider: str | None = None
     pool: str = ""
