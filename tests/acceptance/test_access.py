@@ -116,7 +116,14 @@ env > environment.txt
 """
 
 
-REFUSED = {"bare": (401, 403), "session": (401, 403), "environment": (401, 403), "orphan": (401,), "key": (403,), "wrong": (401,)}
+REFUSED = {
+    "bare": (401, 403),
+    "session": (401, 403),
+    "environment": (401, 403),
+    "orphan": (401,),
+    "key": (403,),
+    "wrong": (401,),
+}
 """Statuses by the way in which it asks."""
 READS = {"orphan keys", "orphan config"}
 """Who has cut every tie to its attempt can't be told from the operator's own tools, and may read; never write."""
@@ -149,7 +156,11 @@ command = "bash {script}"
         daemon.ask("POST", "/api/v1/issues", {"repo": "acme/app", "issueNumber": 2})
         issue = daemon.wait_for(
             lambda: next(
-                (i for i in daemon.ask("GET", "/api/issues").json if i["issueNumber"] == 2 and i["state"] in ("done", "failed")),
+                (
+                    i
+                    for i in daemon.ask("GET", "/api/issues").json
+                    if i["issueNumber"] == 2 and i["state"] in ("done", "failed")
+                ),
                 None,
             ),
             60,

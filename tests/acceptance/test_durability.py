@@ -1,5 +1,6 @@
 """What an acknowledgement means, what damage is called, and how the daemon lives with a disk that fails (I1, I6, I24, I25, I28, I32)."""
 
+import contextlib
 import hashlib
 import os
 import re
@@ -185,7 +186,9 @@ def rows_swapped(damaged: Damaged) -> int:
     """Two events have changed their bodies."""
     with sqlite3.connect(damaged.database) as connection:
         rows = dict(
-            connection.execute("SELECT sequence, body FROM events WHERE sequence IN (?, ?)", (damaged.sequence(8), damaged.sequence(9)))
+            connection.execute(
+                "SELECT sequence, body FROM events WHERE sequence IN (?, ?)", (damaged.sequence(8), damaged.sequence(9))
+            )
         )
         connection.execute("UPDATE events SET body = ? WHERE sequence = ?", (rows[damaged.sequence(9)], damaged.sequence(8)))
         connection.execute("UPDATE events SET body = ? WHERE sequence = ?", (rows[damaged.sequence(8)], damaged.sequence(9)))
@@ -391,12 +394,11 @@ def test_writes_that_fail_are_refused_and_heal_without_a_restart(
     with running(tmp_path / "rig") as daemon:
         wal = str(daemon.data / "log.db-wal")
         tampering = tampered(require("strace"), daemon.pid, "pwrite64", f"error={error}", wal)
-        full_disk(daemon, lambda: tampering.__enter__(), lambda: tampering.__exit__(None, None, None) and None)
+        with contextlib.ExitStack() as stack:
+            full_disk(daemon, lambda: stack.enter_context(tampering), stack.close)
 
 
-def test_a_checkpoint_that_finds_the_disk_full_costs_no_acknowledgement(
-    tmp_path: Path, require: Callable[[str], str]
-) -> None:
+def test_a_checkpoint_that_finds_the_disk_full_costs_no_acknowledgement(tmp_path: Path, require: Callable[[str], str]) -> None:
     """I24"""
     with running(tmp_path / "rig") as daemon:
         database = str(daemon.data / "log.db")

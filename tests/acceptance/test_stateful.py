@@ -17,8 +17,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from rig.clock import ManualClock
 from rig.errors import RigError, StaleLease, VersionConflict
 from rig.ids import SeededIds
-from rig.model.decide import issue as issues
 from rig.model.call import Call
+from rig.model.decide import issue as issues
 from rig.model.decide.base import Context, TimerChange
 from rig.model.rows import LeaseRow
 from rig.model.states import TERMINAL
@@ -70,9 +70,7 @@ class Machine(RuleBasedStateMachine):
         return f"{prefix}-{self.made}"
 
     def acknowledged(self, committed: Committed) -> None:
-        assert [e.sequence for e in committed.events] == list(
-            range(self.stored + 1, self.stored + 1 + len(committed.events))
-        )
+        assert [e.sequence for e in committed.events] == list(range(self.stored + 1, self.stored + 1 + len(committed.events)))
         self.stored += len(committed.events)
 
     # What clients do
@@ -84,7 +82,15 @@ class Machine(RuleBasedStateMachine):
     @rule(
         number=NUMBERS,
         kind=st.sampled_from(
-            ["ISSUE_APPROVED", "WORK_STARTED", "ISSUE_UNASSIGNED", "ISSUE_DONE", "REVIEW_PASSED", "AGENT_STUCK", "ISSUE_CANCELLED"]
+            [
+                "ISSUE_APPROVED",
+                "WORK_STARTED",
+                "ISSUE_UNASSIGNED",
+                "ISSUE_DONE",
+                "REVIEW_PASSED",
+                "AGENT_STUCK",
+                "ISSUE_CANCELLED",
+            ]
         ),
     )
     def post(self, number: int, kind: str) -> None:
@@ -122,15 +128,13 @@ class Machine(RuleBasedStateMachine):
         with self.store.snapshot() as snapshot:
             newest = snapshot.log(self.stored - 1, 1)[0].at
             now = max(self.clock.now(), newest)  # the log's time never goes back, whatever the clock does
-            ready = (("ready", "=", 1), ("not_before", "<=", now))
-            waiting = [key for key, _ in snapshot.page(Query(QUEUE, TENANT, ready, ("rank", "queued_sequence")))]
+            query = Query(QUEUE, TENANT, (("ready", "=", 1), ("not_before", "<=", now)), ("rank", "queued_sequence"))
+            waiting = [key for key, _ in snapshot.page(query)]
 
         async def all_at_once() -> Any:
             return await asyncio.gather(
                 *(
-                    self.store.claim(
-                        Claim(TENANT, f"a{i}", lease, f"ir-{self.made:08x}", LEASE_SECONDS, outcome=None)
-                    )
+                    self.store.claim(Claim(TENANT, f"a{i}", lease, f"ir-{self.made:08x}", LEASE_SECONDS, outcome=None))
                     for i, lease in enumerate([self.name("lease") for _ in range(claimers)])
                 )
             )
@@ -169,13 +173,13 @@ class Machine(RuleBasedStateMachine):
     def command(self, data: st.DataObject, kind: str) -> None:
         """I9, I13: what an actor would decide and commit."""
         lease, row = self.some(data)
-        named = {"agent": row.agent, "lease": lease, "fence": row.fence}
-        command: issues.Command = {
+        named: dict[str, Any] = {"agent": row.agent, "lease": lease, "fence": row.fence}
+        commands: dict[str, issues.Command] = {
             "complete": issues.Complete(**named, state="done"),
             "fail": issues.Fail(**named, reason="x", retry_at=self.clock.now() + 5_000_000),
             "release": issues.Release(reason="x", lease=lease, fence=row.fence),
-        }[kind]
-        self.decide(row.issue, command)
+        }
+        self.decide(row.issue, commands[kind])
 
     @rule(number=NUMBERS)
     def force_done(self, number: int) -> None:
@@ -198,7 +202,10 @@ class Machine(RuleBasedStateMachine):
             if timer.key.startswith("lease:"):
                 row = self.store.get(LEASES, TENANT, timer.key.removeprefix("lease:"))
                 assert row is not None
-                self.decide(row.issue, issues.Expire(lease=row.id, fence=row.fence, timer=TimerChange(timer.key, timer.due, timer.payload)))
+                self.decide(
+                    row.issue,
+                    issues.Expire(lease=row.id, fence=row.fence, timer=TimerChange(timer.key, timer.due, timer.payload)),
+                )
 
     # Parts
 
@@ -316,7 +323,14 @@ class SqliteMachine(Machine):
             shutil.rmtree(self.place)
 
 
-CASES = settings(max_examples=int(os.environ.get("RIG_TEST_EXAMPLES", "25")), stateful_step_count=30, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=True)
+CASES = settings(
+    max_examples=int(os.environ.get("RIG_TEST_EXAMPLES", "25")),
+    stateful_step_count=30,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=True,
+)
 TestMemoryMachine = MemoryMachine.TestCase
 TestMemoryMachine.settings = CASES
 TestSqliteMachine = SqliteMachine.TestCase

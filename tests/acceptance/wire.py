@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from tests.acceptance.daemon import Answer
@@ -39,7 +39,7 @@ class Connection:
     def close(self) -> None:
         self._http.close()
 
-    def __enter__(self) -> "Connection":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -67,7 +67,13 @@ class EventStream:
     """An open ``GET /api/v1/events``: whole frames as they come; what is cut off amid a frame is lost, as for any client."""
 
     def __init__(
-        self, url: str, cursor: int | None = None, *, query: str = "", timeout: float = 20, headers: dict[str, str] | None = None
+        self,
+        url: str,
+        cursor: int | None = None,
+        *,
+        query: str = "",
+        timeout: float = 20,
+        headers: dict[str, str] | None = None,
     ) -> None:
         address = urlsplit(url)
         self._http = http.client.HTTPConnection(address.hostname or "", address.port, timeout=timeout)
@@ -100,7 +106,7 @@ class EventStream:
         self._answer.close()
         self._http.close()
 
-    def __enter__(self) -> "EventStream":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
