@@ -79,6 +79,11 @@ def _second(second: int) -> str:
     return (_EPOCH + timedelta(seconds=second)).isoformat()[:19] + "."
 
 
+def iso_exact(at: Micros) -> str:
+    """``iso`` with all six digits; ``micros`` gives the same instant back."""
+    return f"{iso(at)[:-1]}{at % 1000:03d}Z"
+
+
 def iso_or_none(at: Micros | None) -> str | None:
     """``iso`` that lets None through."""
     return None if at is None else iso(at)

@@ -63,7 +63,10 @@ async def test_a_secret_set_at_run_time_goes_to_the_vault_and_the_overlay_holds_
     stored = now.candidate({"auth": {"submit_api_keys": ["hunter2-hunter2"]}})
     assert "hunter2" not in str(stored)
     reference = stored["auth"]["submit_api_keys"][0]
-    assert SealedFile(Vault(bytes(32)), tmp_path / "secrets.sealed").get("default", reference.removeprefix("$SECRET:")) == "hunter2-hunter2"
+    assert (
+        SealedFile(Vault(bytes(32)), tmp_path / "secrets.sealed").get("default", reference.removeprefix("$SECRET:"))
+        == "hunter2-hunter2"
+    )
 
 
 async def test_an_overlay_that_no_longer_fits_is_left_out(store: Log, tmp_path: Path) -> None:

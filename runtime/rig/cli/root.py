@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "job": ("rig.cli.jobs:job", "Jobs: list, show, cancel."),
     "logs": ("rig.cli.logs:logs", "Print what an execution said."),
     "key": ("rig.cli.keys:key", "API keys: create, list, revoke."),
+    "secret": ("rig.cli.secrets:secret", "Secrets in the vault: set, list, remove."),
     "plugin": ("rig.cli.plugins:plugin", "Plugins and their state."),
     "config": ("rig.cli.settings:config", "The configuration: show, schema, check."),
     "api": ("rig.cli.api:api", "Any operation of the API by its name."),
@@ -24,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("rig.cli.transfer:export", "Print the log as NDJSON."),
     "backup": ("rig.cli.transfer:backup", "Copy the data directory, also beside a running daemon."),
     "restore": ("rig.cli.transfer:restore", "Put a backup in place of an empty data directory."),
+    "erase": ("rig.cli.transfer:erase", "Take fields out of a stored event, such as a leaked secret."),
     "bench": ("rig.cli.bench:bench", "Measure this machine."),
 }
 """Name to where the command is and what it does, in the order in which help shows them."""

@@ -1,4 +1,4 @@
-"""``rig export``, ``rig backup``, ``rig restore``: the log as text, and whole data directories."""
+"""``rig export``, ``rig backup``, ``rig restore``, ``rig erase``: the log as text, whole data directories, and leaks."""
 
 import sys
 from pathlib import Path
@@ -49,3 +49,20 @@ def restore(source: Path, data_dir: Path | None, store: str | None) -> None:
     head = put(source.absolute(), directory)
     say(f"{directory}: {head.position} events, head {head.hash.hex()[:16]}")
     say("Leases of the past end at the next start. Put the master key back too, if secrets are sealed with it.")
+
+
+@click.command()
+@click.argument("sequence", type=click.IntRange(1))
+@click.option("--field", "fields", multiple=True, required=True, metavar="NAME", help="Field of the event's data; repeatable.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why, for the record.")
+@click.option("--tenant", default="default", show_default=True, help="Tenant whose event it is.")
+@store_options
+def erase(sequence: int, fields: tuple[str, ...], reason: str, tenant: str, data_dir: Path | None, store: str | None) -> None:
+    """Take fields out of the event SEQUENCE for good; the daemon must be stopped.
+
+    The log keeps that something was erased, and still verifies. Backups made before keep the old text.
+    """
+    from rig.store.erasure import erase as take_out
+
+    take_out(place(data_dir, store).store, tenant, sequence, fields, reason, "operator")
+    say(f"sequence {sequence}: {', '.join(fields)} erased")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from rig.clock import iso
+from rig.clock import iso_exact, micros
 from rig.errors import Conflict, LogCorrupt, NotFound
 from rig.model.events import Event
 from rig.store.doctor import reading
@@ -34,7 +34,7 @@ def export_line(event: Event) -> bytes:
             "version": event.version,
             "type": event.type,
             "id": event.id,
-            "at": iso(event.at),
+            "at": iso_exact(event.at),
             "principal": event.principal,
             "operation": event.operation,
             "requestId": event.request_id,
@@ -43,6 +43,35 @@ def export_line(event: Event) -> bytes:
             "bodyHash": event.body_hash.hex(),
             "hash": event.hash.hex(),
         }
+    )
+
+
+def import_line(line: bytes) -> Event:
+    """The event of an exported line, for checking an export by itself."""
+    said = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+
+    def text(name: str) -> str:
+        return msgspec.json.decode(said[name], type=str)
+
+    def number(name: str) -> int:
+        return msgspec.json.decode(said[name], type=int)
+
+    return Event(
+        number("position"),
+        text("tenant"),
+        number("sequence"),
+        text("streamId"),
+        number("version"),
+        text("type"),
+        text("id"),
+        micros(text("at")),
+        text("principal"),
+        text("operation"),
+        text("requestId"),
+        bytes(said["meta"]),
+        bytes(said["data"]),
+        bytes.fromhex(text("bodyHash")),
+        bytes.fromhex(text("hash")),
     )
 
 
