@@ -3,6 +3,8 @@
 import json
 import random
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -96,3 +98,38 @@ def test_a_stale_fence_is_refused_everywhere_and_stores_nothing(tmp_path: Path) 
         assert daemon.ask("POST", f"/api/leases/{second['id']}/complete", live).json["state"] == "in_review"
         trace = json.dumps(daemon.ask("GET", "/api/issues/trace?repo=acme/app&issueNumber=1").json)
         assert '"done"' not in trace
+
+
+def test_the_wall_clock_may_jump_and_no_lease_ends_and_the_order_stays(tmp_path: Path, require: Callable[[str], str]) -> None:
+    """I10, F10"""
+    require("faketime")
+    (library,) = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
+    wall = tmp_path / "wall"
+    wall.write_text("+0\n")
+    environ = {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(wall),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    with running(tmp_path / "rig", environ=environ) as daemon:
+        daemon.post(type="ISSUE_APPROVED", repo="acme/app", issueNumber=1)
+        lease = daemon.ask("POST", "/api/assignments/claim", {"agentId": "a", "leaseSeconds": 30}).json["lease"]
+        proof = {"agentId": "a", "fence": lease["fence"]}
+        for number, jump in enumerate(("+10d", "-2h", "-50y", "+70y", "+0"), start=2):
+            wall.write_text(f"{jump}\n")
+            time.sleep(0.3)
+            beat = daemon.ask("POST", f"/api/leases/{lease['id']}/heartbeat", proof)
+            assert beat.status == 200, (jump, beat.body)
+            assert daemon.post(type="ISSUE_APPROVED", repo="acme/app", issueNumber=number).status == 200
+        wall.write_text("-2d\n")
+        daemon.kill()
+        daemon.start()  # into the past: the log's own time is the floor
+        assert daemon.ask("POST", f"/api/leases/{lease['id']}/heartbeat", proof).status == 200
+        assert daemon.post(type="ISSUE_APPROVED", repo="acme/app", issueNumber=99).status == 200
+        assert daemon.stop() == 0
+        events = [json.loads(line) for line in daemon.rig("export").stdout.splitlines()]
+        assert [e["at"] for e in events] == sorted(e["at"] for e in events)
+        assert "issue_unassigned" not in {e["type"] for e in events}
+        assert "lease_expired" not in {e["type"] for e in events}
+        assert daemon.rig("doctor").returncode == 0

@@ -80,8 +80,8 @@ def check(daemon: Daemon) -> list[dict[str, Any]]:
     return events
 
 
-def crash_loop(tmp_path: Path, kills: int, pause: tuple[float, float], seed: int) -> dict[str, Any]:
-    """Eight writers and ``kills`` kills; the figures of the run once everything was found to hold."""
+def crash_loop(tmp_path: Path, kills: int, pause: tuple[float, float], seed: int, *, gently: bool = False) -> dict[str, Any]:
+    """Eight writers and ``kills`` kills (``gently``: SIGTERM); the figures of the run once everything was found to hold."""
     pauses = random.Random(seed)
     ledger, stop, ready = Ledger(), threading.Event(), []
     with running(tmp_path / "rig") as daemon:
@@ -91,7 +91,10 @@ def crash_loop(tmp_path: Path, kills: int, pause: tuple[float, float], seed: int
         try:
             for _ in range(kills):
                 time.sleep(pauses.uniform(*pause))
-                daemon.kill()
+                if gently:
+                    assert daemon.stop() == 0
+                else:
+                    daemon.kill()
                 daemon.start()
                 ready.append(daemon.ready_seconds)
             time.sleep(0.2)
@@ -122,6 +125,11 @@ def crash_loop(tmp_path: Path, kills: int, pause: tuple[float, float], seed: int
 def test_three_kills_lose_and_repeat_nothing(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
     """I1, I2, I3"""
     record_property("figures", crash_loop(tmp_path, 3, (0.1, 0.5), seed=1))
+
+
+def test_a_stop_under_load_loses_and_repeats_nothing(tmp_path: Path) -> None:
+    """I1, I3, I32"""
+    crash_loop(tmp_path, 1, (0.3, 0.5), seed=3, gently=True)
 
 
 @pytest.mark.chaos

@@ -6,13 +6,16 @@ import os
 import re
 import shutil
 import signal
+import socket
 import sqlite3
 import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from tests.acceptance.daemon import Answer, Daemon, running
@@ -412,6 +415,49 @@ def test_a_checkpoint_that_finds_the_disk_full_costs_no_acknowledgement(tmp_path
         assert daemon.stop() == 0
         assert (daemon.data / "log.db").stat().st_size > 130 * 200_000
         assert daemon.rig("doctor").returncode == 0
+
+
+def test_reads_that_fail_are_503_and_heal_without_a_restart(tmp_path: Path, require: Callable[[str], str]) -> None:
+    """I24, I36: SQLite calls EIO of a read damage; writes may be refused for it until a restart has looked through the log."""
+    with running(tmp_path / "rig") as daemon:
+        events = [{"type": "ISSUE_APPROVED", "repo": "acme/app", "issueNumber": n, "filler": "x" * 4000} for n in range(1, 800)]
+        assert daemon.ask("POST", "/api/events/batch", events).status == 200
+        files = (str(daemon.data / "log.db"), str(daemon.data / "log.db-wal"))
+        with tampered(require("strace"), daemon.pid, "pread64", "error=EIO", *files):
+            for path in (
+                "/api/issues?limit=500",
+                "/api/queue?offset=300",
+                "/api/events/stream?id=acme%2Fapp%23500",
+                "/metrics",
+            ):
+                answer = daemon.ask("GET", path, timeout=5)
+                assert answer.status in (200, 503), answer.body
+            assert daemon.ask("GET", "/health").status == 200
+        assert len(daemon.ask("GET", "/api/issues?limit=500").json) == 500
+        wrote = post(daemon, 1000)
+        assert wrote.status == 200 or wrote.json["code"] == "log_corrupt", wrote.body
+        assert daemon.stop() == 0
+        daemon.start()
+        assert post(daemon, 1001).status == 200
+        assert daemon.stop() == 0
+        assert daemon.rig("doctor").returncode == 0
+
+
+def test_a_daemon_out_of_descriptors_waits_and_goes_on(tmp_path: Path, require: Callable[[str], str]) -> None:
+    """F25: more connections than it may hold open must not make it spin."""
+    with running(tmp_path / "rig") as daemon:
+        assert post(daemon, 1).status == 200
+        process = psutil.Process(daemon.pid)
+        limit = program([require("prlimit"), "--pid", str(daemon.pid), f"--nofile={process.num_fds() + 10}:"])
+        assert limit.returncode == 0, limit.stderr
+        address = urlsplit(daemon.url)
+        with contextlib.ExitStack() as stack:
+            for _ in range(60):
+                stack.enter_context(socket.create_connection((address.hostname, address.port), timeout=5))
+            before = sum(process.cpu_times()[:2])
+            time.sleep(1)
+            assert sum(process.cpu_times()[:2]) - before < 0.5
+        until(lambda: post(daemon, 2).status == 200, 5, "room for a connection")
 
 
 def test_heartbeats_alone_do_not_grow_the_log_for_ever(tmp_path: Path) -> None:
