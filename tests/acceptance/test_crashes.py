@@ -172,13 +172,19 @@ class Exchange:
         self._step("abort", "POST", "/api/v1/issues/acme%2Fapp%232/abort")
 
     def _step(self, key: str, method: str, path: str, body: Any = None) -> bytes:
-        for attempt in (1, 2):
+        for _ in range(5):
             try:
                 answer = self.daemon.ask(method, path, body, headers={"Idempotency-Key": key}, timeout=10)
-                break
             except Lost:
-                if attempt == 2 or self.daemon.process is None or self.daemon.process.poll() is not None:
+                if self.daemon.process is None or self.daemon.process.poll() is not None:
                     raise Killed(key) from None
+                continue
+            if answer.status != 503:
+                break
+            assert answer.json.get("code", "") or answer.json["error"]["code"]
+            time.sleep(0.02)
+        else:
+            raise Killed(key)
         assert answer.status in (200, 201, 202), (key, answer.status, answer.body)
         known = self.acknowledged.setdefault(key, (answer.status, answer.body))
         assert known == (answer.status, answer.body), "the same key got another answer"
@@ -200,6 +206,7 @@ WANTED = Counter(
 """Events of the whole exchange, but for the daemon's own."""
 
 
+KILL = "signal=SIGKILL"
 LOG = ("log.db", "log.db-wal", "log.db-journal", "head")
 
 
@@ -212,9 +219,17 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def swept(
-    tmp_path: Path, strace: str, call: str, numbers: Iterator[int], names: tuple[str, ...] = LOG, made: Path | None = None
+    tmp_path: Path,
+    strace: str,
+    call: str,
+    numbers: Iterator[int],
+    names: tuple[str, ...] = LOG,
+    made: Path | None = None,
+    effect: str = KILL,
 ) -> dict[str, int]:
     """Run the exchange killed at the n-th ``call`` on these files, for each number until one passes the end.
+
+    Another ``effect`` is an error of that call; then all numbers are tried.
 
     It begins with an empty directory, or with what is in ``made``. strace counts the calls of each thread by itself: the n-th is
     that of the thread that gets there first, which is the start's for a new store, and the writer's later.
@@ -226,7 +241,7 @@ def swept(
             shutil.copytree(made, directory)
         daemon = Daemon(directory)
         only = [part for name in names for part in ("-P", str(daemon.data / name))]
-        inject = ["-e", f"trace={call}", "-e", f"inject={call}:signal=SIGKILL:when={number}"]
+        inject = ["-e", f"trace={call}", "-e", f"inject={call}:{effect}:when={number}"]
         daemon.wrapper = [strace, "-f", "-qq", "-o", "/dev/null", *only, *inject]
         exchange = Exchange(daemon)
         killed = True
@@ -249,7 +264,7 @@ def swept(
         finally:
             daemon.kill()
         shutil.rmtree(directory)
-        if not killed:
+        if not killed and effect == KILL:
             break
     return {"points": points, "killed": died}
 
@@ -279,10 +294,10 @@ def test_a_kill_at_a_system_call_leaves_what_was_acknowledged(
     assert swept(tmp_path, require("strace"), call, iter([number]), made=made)["killed"] == 1
 
 
-def sweep_numbers() -> Iterator[int]:
+def sweep_numbers(last: int = 2000) -> Iterator[int]:
     """1, 2, 3 …, or what RIG_TEST_SWEEP="first:step" says, so that several can share a sweep."""
     first, step = map(int, os.environ.get("RIG_TEST_SWEEP", "1:1").split(":"))
-    return iter(range(first, 2000, step))
+    return iter(range(first, last + 1, step))
 
 
 @pytest.mark.chaos
@@ -313,3 +328,15 @@ def test_a_kill_while_a_file_beside_the_log_is_made_or_replaced_leaves_a_whole_o
     record_property("figures", figures)
     print(call, figures)
     assert figures["points"] == figures["killed"] + 1, "the sweep never passed the end"
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize(
+    ("call", "effect", "last"),
+    [("fdatasync", "error=EIO", 14), ("pwrite64", "error=EIO", 310), ("pwrite64", "error=ENOSPC", 310)],
+)
+def test_an_error_of_each_system_call_never_makes_a_wrong_acknowledgement(
+    tmp_path: Path, require: Callable[[str], str], made: Path, call: str, effect: str, last: int
+) -> None:
+    """I1, I3, I24, I25, S3"""
+    print(call, effect, swept(tmp_path, require("strace"), call, sweep_numbers(last), made=made, effect=effect))
