@@ -70,7 +70,7 @@ def examine(directory: Path) -> list[Finding]:
         with reading(directory) as connection:
             findings.extend(_examine(connection, directory, running=pid is not None))
     except sqlite3.Error as error:
-        findings.append(Finding("fail", "chain", f"the database cannot be read: {error}", 1))
+        findings.append(Finding("fail", "chain", f"damaged at sequence 1: the database cannot be read: {error}", 1))
     return findings
 
 
