@@ -286,7 +286,7 @@ def settle(daemon: Daemon, exchange: Exchange) -> None:
     assert "Traceback" not in daemon.log.read_text()
 
 
-@pytest.mark.parametrize(("call", "number"), [("fdatasync", 5), ("pwrite64", 90)])
+@pytest.mark.parametrize(("call", "number"), [("pwrite64", 90), pytest.param("fdatasync", 5, marks=pytest.mark.chaos)])
 def test_a_kill_at_a_system_call_leaves_what_was_acknowledged(
     tmp_path: Path, require: Callable[[str], str], made: Path, call: str, number: int
 ) -> None:
