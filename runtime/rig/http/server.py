@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import logging
+import resource
 import secrets
 import socket
 from dataclasses import dataclass
@@ -119,7 +120,7 @@ class Listener(Server):
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
-        if len(self._connections) > MAX_CONNECTIONS:
+        if len(self._connections) > MAX_CONNECTIONS or _nearly_out_of_descriptors(transport):
             transport.abort()
 
     def _sweep(self) -> None:
@@ -132,6 +133,13 @@ class Listener(Server):
     async def shutdown(self, timeout: float | None = None) -> None:
         self._timer.cancel()
         await super().shutdown(timeout)
+
+
+def _nearly_out_of_descriptors(transport: asyncio.Transport) -> bool:
+    """Whether a connection took one of the last descriptors: log and sessions need those, and without any, accepting spins."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    taken: int = transport.get_extra_info("socket").fileno()  # the lowest that was free
+    return limit != resource.RLIM_INFINITY and taken >= limit - max(4, min(64, limit // 8))
 
 
 class Runner(web.AppRunner):
