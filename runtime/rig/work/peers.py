@@ -51,14 +51,18 @@ class AttemptPeers:
     def _look(self, peer: tuple[str, int], groups: Mapping[str, int]) -> str | None:
         if not _PROC.joinpath("net/tcp").exists():
             return UNKNOWN
-        socket = _socket_of(peer)
-        if socket is None:
+        found = [_whose(inode, uid, groups) for inode, uid in _sockets_of(peer)]
+        if not found:
             return UNKNOWN
-        inode, uid = socket
-        if uid != os.getuid() and uid != 0:
-            return None  # another user's process is none that we started
-        pid = _owner(inode)
-        return UNKNOWN if pid is None else belongs(pid, groups)
+        # A port may serve connections to several places at once: the answer that trusts least counts.
+        return next((f for f in found if f), UNKNOWN if UNKNOWN in found else None)
+
+
+def _whose(inode: str, uid: int, groups: Mapping[str, int]) -> str | None:
+    if uid != os.getuid() and uid != 0:
+        return None  # another user's process is none that we started
+    pid = _owner(inode)
+    return UNKNOWN if pid is None else belongs(pid, groups)
 
 
 def belongs(pid: int, groups: Mapping[str, int]) -> str | None:
@@ -105,14 +109,15 @@ def _parent(pid: int) -> int:
         return 0
 
 
-def _socket_of(peer: tuple[str, int]) -> tuple[str, int] | None:
-    """(inode, uid) of the socket whose own end is ``peer``."""
+def _sockets_of(peer: tuple[str, int]) -> list[tuple[str, int]]:
+    """(inode, uid) of the live sockets whose own end is ``peer``; what lingers after a connection has no inode."""
     wanted = {_hex(peer[0], peer[1])}
     address = ip_address(peer[0])
     if address.version == 4:
         wanted.add(_hex(f"::ffff:{peer[0]}", peer[1]))
     elif address.ipv4_mapped is not None:
         wanted.add(_hex(str(address.ipv4_mapped), peer[1]))
+    found = []
     for table in ("net/tcp", "net/tcp6"):
         try:
             lines = (_PROC / table).read_text().splitlines()[1:]
@@ -120,9 +125,9 @@ def _socket_of(peer: tuple[str, int]) -> tuple[str, int] | None:
             continue
         for line in lines:
             fields = line.split()
-            if fields[1] in wanted:
-                return fields[9], int(fields[7])
-    return None
+            if fields[1] in wanted and fields[9] != "0":
+                found.append((fields[9], int(fields[7])))
+    return found
 
 
 def _hex(address: str, port: int) -> str:
@@ -136,8 +141,8 @@ def _owner(inode: str) -> int | None:
     wanted = f"socket:[{inode}]"
     for pid in sorted((int(p) for p in os.listdir(_PROC) if p.isdigit()), reverse=True):
         try:
-            for fd in os.scandir(_PROC / str(pid) / "fd"):
-                if os.readlink(fd.path) == wanted:
+            with os.scandir(_PROC / str(pid) / "fd") as open_files:
+                if any(os.readlink(file.path) == wanted for file in open_files):
                     return pid
         except OSError:
             continue
