@@ -1,6 +1,6 @@
 """The port of the store: commit units, hand out claims, read in one snapshot, tail the log."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -119,8 +119,3 @@ class Store(Protocol):
     async def close(self) -> None:
         """Write what waits, checkpoint, mark the log as verified, let go of the data directory."""
         ...
-
-
-def dump_order(keys: Iterable[str]) -> list[str]:
-    """Keys in the order in which read models are dumped and hashed: by code point, on every backend."""
-    return sorted(keys)

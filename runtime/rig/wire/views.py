@@ -37,11 +37,6 @@ def data(event: Event) -> msgspec.Raw:
     return msgspec.Raw(event.body) if event.body else _NULL
 
 
-def type_upper(event_type: str) -> str:
-    """UPPER_SNAKE, as ``POST /api/events`` answers (R0-20)."""
-    return event_type.upper()
-
-
 def accepted(event: Event) -> answers.EventAccepted:
     """The answer to a posted event."""
     return answers.EventAccepted(stream_id=event.stream, type=event.type.upper(), timestamp=iso(event.at))
