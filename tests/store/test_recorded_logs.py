@@ -17,8 +17,8 @@ from rig.store.schema import FOLDS_VERSION
 from rig.store.transfer import export_line, import_line
 
 LOGS = Path(__file__).parent.parent / "fixtures" / "logs"
-RELEASES = {"0.1.0": 1}
-"""Release to the version of the folds that its recorded digests were made by."""
+RELEASES = {"0.1.0": 2}
+"""Release to the version of the folds that its recorded digests were made by; `python -m tests.store.test_recorded_logs` makes them anew."""
 
 
 def recorded(release: str) -> list[Event]:
@@ -70,3 +70,11 @@ def test_neither_hash_seed_nor_time_zone_change_a_byte(seed: str, zone: str, tmp
         check=True,
     )
     assert found.stdout == folded(recorded("0.1.0"), 50, tmp_path / "here.db")
+
+
+if __name__ == "__main__":
+    import tempfile
+
+    for release in RELEASES:
+        with tempfile.TemporaryDirectory() as scratch:
+            (LOGS / f"{release}.sha256").write_text(folded(recorded(release), 10_000, Path(scratch) / "fold.db"))

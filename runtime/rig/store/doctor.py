@@ -16,7 +16,7 @@ from rig.model.events import NewEvent, encode
 from rig.store.chain import Break
 from rig.store.head import read_head
 from rig.store.lock import DirectoryLock, holder
-from rig.store.rebuild import digests, folded_again
+from rig.store.rebuild import digests, folded_again, folds_differ
 from rig.store.sqlite import connect
 from rig.store.verify import DATABASE, HEAD, check_head, first_break, has_log, untouched
 
@@ -107,6 +107,9 @@ def _count(connection: sqlite3.Connection) -> int:
 
 
 def _read_models(connection: sqlite3.Connection) -> Iterator[Finding]:
+    if folds_differ(connection):
+        yield Finding("ok", "read models", "made by another version of Rig; the next start folds them again")
+        return
     with tempfile.TemporaryDirectory() as scratch:
         wanted = folded_again(connection, Path(scratch) / "fold.db")
     found = digests(connection)

@@ -9,8 +9,8 @@ from sqlite_utils import Database
 from rig.errors import SchemaTooNew
 from rig.model.tables import ALL, Table
 
-FOLDS_VERSION = 1
-"""Raise it when a fold or a row changes: the read models are then folded again at the next start."""
+FOLDS_VERSION = 2
+"""Raise it when a fold, a row or a table changes: the read models are then made anew from the log at the next start."""
 
 _MIGRATIONS: list[Callable[[Database], None]] = []
 
@@ -61,7 +61,15 @@ def m001_log(db: Database) -> None:
 
 @_migration
 def m002_read_models(db: Database) -> None:
-    """One table a read model, as ``rig.model.tables`` declares them."""
+    """The read models. No later migration is needed for them: ``FOLDS_VERSION`` makes them anew."""
+    make_read_models(db)
+
+
+def make_read_models(db: Database) -> None:
+    """One empty table a read model, as ``rig.model.tables`` declares them, in place of those that there are."""
+    for name in db.table_names():
+        if name.startswith(model_table("")):
+            db.table(name).drop()
     for table in ALL:
         create_read_model(db, table)
 

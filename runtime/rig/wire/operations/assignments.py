@@ -1,0 +1,63 @@
+"""Assignments and the leases that prove them."""
+
+from rig.wire.operations.operation import AGENT, READ, WAIT, WRITE, Operation
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        "get_next_assignment",
+        "GET",
+        ("/api/assignments/next",),
+        "Head of the queue, without claiming it",
+        "assignments",
+        READ,
+        response="Assignment",
+        also=(204,),
+        query=(AGENT, WAIT),
+    ),
+    Operation(
+        "claim_assignment",
+        "POST",
+        ("/api/assignments/claim",),
+        "Claim the head of the queue under a lease",
+        "assignments",
+        WRITE,
+        "Claim",
+        "ClaimedAssignment",
+        also=(204,),
+        query=(WAIT, AGENT),
+        optional_body=True,
+    ),
+    Operation(
+        "heartbeat_lease",
+        "POST",
+        ("/api/leases/{id}/heartbeat",),
+        "Renew a lease",
+        "assignments",
+        WRITE,
+        "LeaseHeartbeat",
+        "LeaseRenewed",
+        attempt=True,
+    ),
+    Operation(
+        "complete_lease",
+        "POST",
+        ("/api/leases/{id}/complete",),
+        "End a lease with a result",
+        "assignments",
+        WRITE,
+        "LeaseEnd",
+        "LeaseEnded",
+        attempt=True,
+    ),
+    Operation(
+        "fail_lease",
+        "POST",
+        ("/api/leases/{id}/fail",),
+        "End a lease with a failure",
+        "assignments",
+        WRITE,
+        "LeaseEnd",
+        "LeaseEnded",
+        attempt=True,
+    ),
+)

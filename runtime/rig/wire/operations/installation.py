@@ -1,0 +1,68 @@
+"""The installation: states, plugins, configuration."""
+
+from rig.wire.operations.operation import ADMIN, LIMIT, OFFSET, READ, Operation, Parameter
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        "get_transitions",
+        "GET",
+        ("/api/v1/transitions",),
+        "States, their words in each API, and what each issue may become",
+        "installation",
+        READ,
+        response="Transitions",
+        query=(Parameter("id", "only this issue"), LIMIT, OFFSET),
+    ),
+    Operation("list_plugins", "GET", ("/api/v1/plugins",), "Plugins and their state", "installation", READ, response="Plugins"),
+    Operation(
+        "get_config",
+        "GET",
+        ("/api/v1/config",),
+        "The configuration in force, secrets masked",
+        "installation",
+        READ,
+        response="Config",
+    ),
+    Operation("get_config_schema", "GET", ("/api/v1/config/schema",), "JSON Schema of the configuration", "installation", READ),
+    Operation(
+        "get_overlay",
+        "GET",
+        ("/api/v1/config/overlay",),
+        "What was changed at run time",
+        "installation",
+        READ,
+        response="Overlay",
+    ),
+    Operation(
+        "put_overlay",
+        "PUT",
+        ("/api/v1/config/overlay",),
+        "Replace the overlay",
+        "installation",
+        ADMIN,
+        "OverlayValues",
+        "OverlayChanged",
+        installation=True,
+    ),
+    Operation(
+        "patch_overlay",
+        "PATCH",
+        ("/api/v1/config/overlay",),
+        "Change parts of the overlay",
+        "installation",
+        ADMIN,
+        "OverlayPatch",
+        "OverlayChanged",
+        installation=True,
+    ),
+    Operation(
+        "delete_overlay",
+        "DELETE",
+        ("/api/v1/config/overlay/{path}",),
+        "Take one value out of the overlay",
+        "installation",
+        ADMIN,
+        status=204,
+        installation=True,
+    ),
+)

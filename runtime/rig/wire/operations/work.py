@@ -1,0 +1,82 @@
+"""Agents, executions and jobs."""
+
+from rig.wire.operations.operation import READ, WRITE, Operation, Parameter
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation("list_agents", "GET", ("/api/agents",), "Known agents", "agents", READ, response="Agents", mcp=True),
+    Operation(
+        "release_agent",
+        "POST",
+        ("/api/v1/agents/{id}/release",),
+        "Take an agent off what it holds; its issues are queued again",
+        "agents",
+        WRITE,
+        request="Reason",
+        response="AgentReleased",
+        optional_body=True,
+    ),
+    Operation(
+        "list_execution_logs",
+        "GET",
+        ("/api/execution-logs",),
+        "Executions, newest first",
+        "work",
+        READ,
+        response="Executions",
+        query=(
+            Parameter("limit", "most rows; clamped to 1-500", "integer", default=50),
+            Parameter("status", "running, completed, failed or stuck, in any letter case"),
+        ),
+    ),
+    Operation(
+        "get_execution_log",
+        "GET",
+        ("/api/execution-logs/{id}",),
+        "An execution with its steps and log",
+        "work",
+        READ,
+        response="ExecutionDetail",
+        attempt=True,
+    ),
+    Operation(
+        "get_attempt_logs",
+        "GET",
+        ("/api/v1/attempts/{id}/logs",),
+        "Log lines of an execution: NDJSON, or server-sent events that follow it to its end",
+        "work",
+        READ,
+        raw="application/x-ndjson",
+        query=(
+            Parameter("after", "line after which to begin", "integer", minimum=0, default=0),
+            Parameter("follow", "wait for lines to come until the execution ends", "boolean"),
+        ),
+        attempt=True,
+    ),
+    Operation(
+        "list_jobs",
+        "GET",
+        ("/api/jobs",),
+        "Jobs, newest first",
+        "work",
+        READ,
+        response="Jobs",
+        query=(
+            Parameter("page", "page, from 1", "integer", default=1),
+            Parameter("limit", "rows a page; clamped to 1-100", "integer", default=20),
+            Parameter("chainId", "only jobs of this chain"),
+        ),
+        submit=True,
+    ),
+    Operation("get_job", "GET", ("/api/jobs/{id}",), "A job", "work", READ, response="JobDetail", submit=True),
+    Operation(
+        "cancel_job",
+        "POST",
+        ("/api/jobs/{id}/cancel",),
+        "Cancel a job; the work on its issue ends with it",
+        "work",
+        WRITE,
+        request="Reason",
+        response="JobCancelled",
+        optional_body=True,
+    ),
+)

@@ -1,0 +1,32 @@
+"""Keys, deliveries and plugins as answers."""
+
+import msgspec
+
+from rig.clock import iso
+from rig.model.rows import (
+    DeliveryRow,
+    KeyRow,
+)
+from rig.wire.shapes import answers
+
+
+def key(row: KeyRow) -> answers.Key:
+    """A key as lists show it: by prefix."""
+    return answers.Key(id=row.id, name=row.name, prefix=row.prefix, scopes=row.scopes, created_at=iso(row.created_at))
+
+
+def delivery(row: DeliveryRow) -> answers.Delivery:
+    return answers.Delivery(
+        id=row.id,
+        source=row.source,
+        event=row.event,
+        received_at=iso(row.at),
+        matched=row.matched,
+        ignored=row.ignored,
+        streams=row.streams,
+    )
+
+
+def plugin(record: object) -> answers.Plugin:
+    """A plugin's record (``rig.plugin.record.PluginRecord``), field by field."""
+    return msgspec.convert(record, answers.Plugin, from_attributes=True)
