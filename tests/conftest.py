@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.rules import pytest_addoption, pytest_configure
+
+__all__ = ["pytest_addoption", "pytest_configure"]
+
 Require = Callable[[str], str]
 
 

@@ -50,5 +50,6 @@ def test_a_reason_is_null_exactly_when_the_status_is_ok(result: CheckResult, rea
     assert dependency("x", True, result, latency_ms=-3, at=0).reason == reason
 
 
-def test_a_latency_is_never_negative() -> None:  # R0-10
+@pytest.mark.rule("R0-10")
+def test_a_latency_is_never_negative() -> None:
     assert dependency("x", True, CheckResult(), latency_ms=-3, at=0).latency_ms == 0
