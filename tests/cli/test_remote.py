@@ -166,3 +166,20 @@ async def test_the_configuration_in_force_and_the_plugins_are_the_daemons(ask: A
 async def test_a_wrong_token_is_a_matter_of_authority(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RIG_TOKEN", "wrong")
     assert isinstance((await ask("issue", "list")).exception, errors.Unauthorized)
+
+
+async def test_a_trace_is_a_tree_with_durations(ask: Ask, edge: Edge) -> None:
+    await at_work(edge)
+    edge.clock.advance(90)
+    done = {"repo": "acme/web", "issueNumber": 1, "agentId": "worker"}
+    await edge.store.commit(Unit("default", (NewEvent("acme/web#1", "issue_done", encode(done)),)))
+    lines = (await ask("trace", "acme/web#1")).output.splitlines()
+    assert lines[0].split() == ["SPAN", "KIND", "STATUS", "AFTER", "TOOK", "TOKENS", "COST"]
+    assert [line.split("  ")[0] for line in lines[1:]] == ["acme/web#1", "├ queue", "└ attempt 1", ""]
+    assert "└ worker works" in lines[4]
+    assert lines[4].split()[-6:-2] == ["execution", "completed", "0ms", "1m30s"]
+    whole = json.loads((await ask("trace", "e-1", "-o", "json")).output)
+    assert (await ask("trace", whole["traceId"])).output.splitlines() == lines
+    assert (await ask("trace", "-o", "id")).output.splitlines()[0] == whole["traceId"]
+    assert len((await ask("trace", "acme/web#1", "-o", "ndjson", "--filter", "worker")).output.splitlines()) == 1
+    assert isinstance((await ask("trace", "acme/web#99")).exception, errors.NotFound)

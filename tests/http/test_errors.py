@@ -102,6 +102,11 @@ async def test_the_trace_id_comes_from_the_client_when_it_is_valid(edge: Edge) -
     for headers, expected in (
         ({"traceparent": f"00-{trace}-b7ad6b7169203331-01"}, trace),
         ({"X-Request-Id": trace}, trace),
+        ({"traceparent": f"cc-{trace}-b7ad6b7169203331-01-what-the-future-brings"}, trace),
+        ({"traceparent": f"00-{trace}-b7ad6b7169203331-01-extra"}, None),
+        ({"traceparent": f"ff-{trace}-b7ad6b7169203331-01"}, None),
+        ({"traceparent": f"00-{trace.upper()}-b7ad6b7169203331-01"}, None),
+        ({"traceparent": f"00-{trace}-{'0' * 16}-01"}, None),
         ({"traceparent": f"00-{'0' * 32}-b7ad6b7169203331-01"}, None),
         ({"X-Request-Id": "<script>"}, None),
         ({}, None),

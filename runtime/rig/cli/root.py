@@ -14,6 +14,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "queue": ("rig.cli.queue:queue", "What waits for an agent."),
     "agent": ("rig.cli.agents:agent", "Agents: list, release."),
     "job": ("rig.cli.jobs:job", "Jobs: list, show, cancel."),
+    "trace": ("rig.cli.traces:trace", "A trace as a tree of spans, or the traces that moved last."),
     "logs": ("rig.cli.logs:logs", "Print what an execution said."),
     "key": ("rig.cli.keys:key", "API keys: create, list, revoke."),
     "secret": ("rig.cli.secrets:secret", "Secrets in the vault: set, list, remove."),

@@ -22,10 +22,13 @@ class Column:
     right: bool = False
     gives: int = 0
     """Columns that give more are cut first; 0 is cut only when nothing else is left to cut."""
+    lead: str = ""
+    """Field that stands before the text with its spaces kept: lines of a tree, drawn here and never from outside."""
 
     def cell(self, row: Mapping[str, Any]) -> str:
         """The cell's text, harmless and on one line."""
-        return word(row.get(self.value) if isinstance(self.value, str) else self.value(row))
+        text = word(row.get(self.value) if isinstance(self.value, str) else self.value(row))
+        return f"{row.get(self.lead, '')}{text}" if self.lead else text
 
 
 def width() -> int:

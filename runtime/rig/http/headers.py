@@ -8,7 +8,10 @@ from aiohttp import hdrs, web
 TRACE: web.RequestKey[str] = web.RequestKey("trace", str)
 """The trace id of a request."""
 
-_TRACEPARENT = re.compile(r"^[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
+_TRACEPARENT = re.compile(
+    r"(?:00(?=.{53}\Z)|(?!00|ff)[0-9a-f]{2}(?=.{53}(?:-|\Z)))-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+)
+"""W3C trace context: version 00 ends with its flags, a later one may say more, ff is none."""
 _REQUEST_ID = re.compile(r"^[0-9a-f]{32}$|^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 
 

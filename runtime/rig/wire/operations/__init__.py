@@ -1,6 +1,6 @@
 """Every operation of the API, once, as frozen data: routes, OpenAPI, ``rig api`` and docs/api.md are readings of this table."""
 
-from rig.wire.operations import assignments, events, health, installation, issues, keys, webhooks, work
+from rig.wire.operations import assignments, events, health, installation, issues, keys, traces, webhooks, work
 from rig.wire.operations.operation import ADMIN, READ, SIGNATURE, WRITE, Operation, Parameter
 
 __all__ = ["ADMIN", "BY_NAME", "OPERATIONS", "READ", "SIGNATURE", "WRITE", "Operation", "Parameter"]
@@ -11,6 +11,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *issues.OPERATIONS,
     *assignments.OPERATIONS,
     *work.OPERATIONS,
+    *traces.OPERATIONS,
     *keys.OPERATIONS,
     *webhooks.OPERATIONS,
     *installation.OPERATIONS,

@@ -19,6 +19,8 @@ from rig.wire.views.issues import issue as issue
 from rig.wire.views.issues import tokens as tokens
 from rig.wire.views.issues import trace as trace
 from rig.wire.views.issues import transition_table as transition_table
+from rig.wire.views.traces import span_trace as span_trace
+from rig.wire.views.traces import trace_summary as trace_summary
 from rig.wire.views.work import ONLINE as ONLINE
 from rig.wire.views.work import STEPS as STEPS
 from rig.wire.views.work import agent as agent

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rig.wire.shapes.answers import assignments, events, health, installation, issues, keys, webhooks, work
+from rig.wire.shapes.answers import assignments, events, health, installation, issues, keys, traces, webhooks, work
 from rig.wire.shapes.answers.assignments import AssignedIssue as AssignedIssue
 from rig.wire.shapes.answers.assignments import Assignment as Assignment
 from rig.wire.shapes.answers.assignments import ClaimedAssignment as ClaimedAssignment
@@ -34,6 +34,10 @@ from rig.wire.shapes.answers.issues import Transitions as Transitions
 from rig.wire.shapes.answers.keys import Key as Key
 from rig.wire.shapes.answers.keys import KeyCreated as KeyCreated
 from rig.wire.shapes.answers.keys import Removed as Removed
+from rig.wire.shapes.answers.traces import Span as Span
+from rig.wire.shapes.answers.traces import SpanTrace as SpanTrace
+from rig.wire.shapes.answers.traces import Traces as Traces
+from rig.wire.shapes.answers.traces import TraceSummary as TraceSummary
 from rig.wire.shapes.answers.webhooks import Delivery as Delivery
 from rig.wire.shapes.answers.webhooks import DeliveryAccepted as DeliveryAccepted
 from rig.wire.shapes.answers.webhooks import StartedJob as StartedJob
@@ -54,6 +58,7 @@ SHAPES: dict[str, Any] = {
     **issues.SHAPES,
     **assignments.SHAPES,
     **work.SHAPES,
+    **traces.SHAPES,
     **keys.SHAPES,
     **webhooks.SHAPES,
     **installation.SHAPES,
