@@ -36,7 +36,7 @@ class Bus:
         self._wakes: dict[str, asyncio.Future[None]] = {}
         self._dirty: set[str] = set()
         self._tick: asyncio.TimerHandle | None = None
-        self._changes: dict[tuple[str, str], asyncio.Future[None]] = {}
+        self._changes: dict[tuple[str, str, str | None], asyncio.Future[None]] = {}
         self.closed = False
         """True once the daemon stops: streams end and long polls answer."""
 
@@ -60,10 +60,11 @@ class Bus:
             if ring.publish(its, shown) and tenant in self._wakes:
                 self._dirty.add(tenant)
         if self._changes:
-            for tenant, table, _ in rows:
-                woken = self._changes.pop((tenant, table), None)
-                if woken is not None and not woken.done():
-                    woken.set_result(None)
+            for tenant, table, key in rows:
+                for change in ((tenant, table, None), (tenant, table, key)):
+                    woken = self._changes.pop(change, None)
+                    if woken is not None and not woken.done():
+                        woken.set_result(None)
         if self._dirty and self._tick is None:
             self._tick = asyncio.get_running_loop().call_later(TICK, self._flush)
 
@@ -77,14 +78,16 @@ class Bus:
         done, _ = await asyncio.wait((future,), timeout=timeout)
         return bool(done)
 
-    def changed(self, tenant: str, table: str) -> "asyncio.Future[None]":
-        """Done when a commit from now on changes a row of a read model; shared, so wait on it without cancelling it.
+    def changed(self, tenant: str, table: str, key: str | None = None) -> "asyncio.Future[None]":
+        """Done when a commit from now on changes a row of a read model, or the row of ``key`` where one is named.
+
+        It is shared, so wait on it without cancelling it.
 
         Take it before looking at the rows: then no change between the look and the wait is missed.
         """
-        future = self._changes.get((tenant, table))
+        future = self._changes.get((tenant, table, key))
         if future is None or future.done():
-            future = self._changes[tenant, table] = asyncio.get_running_loop().create_future()
+            future = self._changes[tenant, table, key] = asyncio.get_running_loop().create_future()
             if self.closed:
                 future.set_result(None)
         return future

@@ -26,6 +26,8 @@ def agent() -> None:
 def list_(remote: Remote, output: Output) -> None:
     """List agents."""
     now = SystemClock().now()
+    agents = remote.call("list_agents")
+    streams = remote.call("get_streams") if agents else {}
     columns = (
         Column("AGENT", "id", gives=1),
         Column("STATUS", "status"),
@@ -34,14 +36,39 @@ def list_(remote: Remote, output: Output) -> None:
         Column("MODEL", "lastModel", gives=2),
         Column("DONE", "issuesCompleted", right=True),
         Column("FAILED", "issuesFailed", right=True),
+        Column("LAG", lambda row: _lag(streams.get(row["id"])), right=True),
         Column("SEEN", lambda row: ago(row.get("lastHeartbeat"), now), right=True),
     )
-    output.rows(remote.call("list_agents"), columns, lambda row: row["id"])
+    output.rows(agents, columns, lambda row: row["id"])
 
 
 def _issue(row: Mapping[str, Any]) -> str:
     repo, number = row.get("currentRepo"), row.get("currentIssue")
     return f"{word(repo)}#{number}" if repo and number else ""
+
+
+def _lag(stream: Mapping[str, Any] | None) -> str:
+    """Assignments that wait for the agent; before its first claim that is all there are."""
+    if stream is None:
+        return "0"
+    group = stream["groups"].get("agents")
+    lag = stream["xlen"] if group is None else group["lag"]
+    return "unknown" if lag is None else str(lag)
+
+
+@agent.command()
+@listing
+@remote
+def streams(remote: Remote, output: Output) -> None:
+    """List each agent's stream of assignments: how many wait, how many are in flight."""
+    rows = [{"agentId": name, **stream} for name, stream in remote.call("get_streams").items()]
+    columns = (
+        Column("AGENT", "agentId", gives=1),
+        Column("ENTRIES", "xlen", right=True),
+        Column("LAG", _lag, right=True),
+        Column("PENDING", lambda row: str(row["groups"].get("agents", {}).get("pending", 0)), right=True),
+    )
+    output.rows(rows, columns, lambda row: row["agentId"])
 
 
 @agent.command()

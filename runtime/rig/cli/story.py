@@ -18,6 +18,8 @@ def tell(kind: str, data: Mapping[str, Any] | None, cost: float | None = None) -
             return "queued" + (f", priority {word(priority)}" if priority else "")
         case "issue_assigned":
             return f"assigned to {agent}, attempt {word(data.get('attempt', 1))}"
+        case "lease_granted":
+            return f"{agent} has taken it up, lease {word(data.get('fence'))}"
         case "work_started":
             model = data.get("model")
             return f"{agent} starts" + (f" with {word(model)}" if model else "")

@@ -122,6 +122,7 @@ _ALL = [
         [
             "work_completed",
             "work_failed",
+            "lease_granted",
             "lease_expired",
             "lease_released",
             "issue_forced_done",

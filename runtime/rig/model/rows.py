@@ -75,6 +75,8 @@ class IssueRow(Row, frozen=True, kw_only=True):
     fence: int = 0
     """Newest fence given out for this issue; only grows."""
     lease: str | None = None
+    entry: int = 0
+    """Number of its newest assignment in that agent's stream; 0: never assigned."""
     job: str | None = None
     execution: str | None = None
     branch: str | None = None
@@ -135,6 +137,31 @@ class AgentRow(Row, frozen=True, kw_only=True):
     completed: int = 0
     failed: int = 0
     created_at: Micros = 0
+
+
+class StreamRow(Row, frozen=True, kw_only=True):
+    """An agent's stream of assignments, with its one consumer group. Key: the agent."""
+
+    added: int = 0
+    """Entries that were ever added; the number of the newest."""
+    read: int = 0
+    """Number of the newest entry that a claim returned."""
+    waiting: int = 0
+    """Live entries that were not delivered yet."""
+    pending: int = 0
+    """Entries that were delivered and are not acknowledged."""
+    consumed: bool = False
+    """Whether the group exists: an entry was delivered once."""
+    lost: bool = False
+    """Whether entries were trimmed away undelivered, so that the lag is unknown until delivery catches up."""
+
+
+class EntryRow(Row, frozen=True, kw_only=True):
+    """An assignment that its agent has not acknowledged. Key: the agent and the entry's number, 16 digits."""
+
+    issue: str
+    at: Micros
+    delivered: bool = False
 
 
 class JobRow(Row, frozen=True, kw_only=True):

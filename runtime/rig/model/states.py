@@ -71,8 +71,9 @@ _REQUEUE = Rule("queued", WORKING)
 RULES: dict[str, Rule] = {
     "issue_approved": Rule("queued", WAITING | TERMINAL, creates=True),
     "issue_needs_human": Rule("queued", WAITING, creates=True),
-    "issue_orphaned": Rule("queued", WAITING),
+    "issue_orphaned": Rule("queued", _set("queued"), keep=_set("retry_wait")),
     "issue_assigned": Rule("assigned", WAITING, creates=True),
+    "lease_granted": Rule("assigned", _set("assigned")),
     "issue_unassigned": _REQUEUE,
     "work_started": Rule("in_progress", WAITING | WORKING | {"in_review"}, creates=True),
     "branch_created": Rule("in_progress", WORKING, keep=_set("in_review"), creates=True),

@@ -73,6 +73,8 @@ QUEUE = Table(
 )
 LINKS = Table("links", rows.LinkRow, (), lambda r: ())
 AGENTS = Table("agents", rows.AgentRow, (("status", "TEXT"),), lambda r: (r.status,))
+STREAMS = Table("streams", rows.StreamRow, (), lambda r: ())
+ENTRIES = Table("entries", rows.EntryRow, (), lambda r: ())
 JOBS = Table(
     "jobs",
     rows.JobRow,
@@ -119,6 +121,8 @@ ALL: tuple[Table[Any], ...] = (
     QUEUE,
     LINKS,
     AGENTS,
+    STREAMS,
+    ENTRIES,
     JOBS,
     EXECUTIONS,
     LEASES,

@@ -16,7 +16,7 @@ from rig.model.call import Call
 from rig.model.decide import issue as commands
 from rig.model.events import NewEvent, encode
 from rig.model.rows import ExecutionRow, IssueRow, LeaseRow, QueueRow
-from rig.model.tables import EXECUTIONS, ISSUES, KEYS, LEASES, SEGMENTS, Query
+from rig.model.tables import EXECUTIONS, ISSUES, KEYS, LEASES, SEGMENTS, STREAMS, Query
 from rig.reactors.grants import Grants
 from rig.store.engine import lease_payload
 from rig.store.port import Batch, Snapshot, Store
@@ -71,7 +71,7 @@ class Dispatch:
     def hear(self, batch: Batch) -> None:
         """A store listener: something may be claimed, or a lease of ours is no more."""
         for (_, table, key), row in batch.rows.items():
-            if table == "queue" and isinstance(row, QueueRow):
+            if table == "queue" and isinstance(row, QueueRow) or table == "streams" and key.startswith(AGENT):
                 self._news.set()
             elif table == "leases" and isinstance(row, LeaseRow) and row.state != "live" and key in self._running:
                 self._executor.cancel(self._running[key].execution, row.reason or row.state)
@@ -122,7 +122,8 @@ class Dispatch:
         limit = min(settings.executor.slots, settings.dispatch.max_concurrent)
         if not settings.dispatch.enabled or self._draining or len(busy) >= limit:
             return False
-        agent = next(name for slot in range(1, limit + 1) if (name := agent_name(slot)) not in busy)
+        free = [name for slot in range(1, limit + 1) if (name := agent_name(slot)) not in busy]
+        agent = next((name for name in free if self._is_called(name)), free[0])
         lease = self._ids.uuid()
         claimed = await self._store.claim(
             Claim(
@@ -139,6 +140,11 @@ class Dispatch:
             return False
         await self._start(claimed, lease, agent, settings)
         return True
+
+    def _is_called(self, agent: str) -> bool:
+        """Whether something was assigned to this very slot."""
+        stream = self._store.get(STREAMS, DEFAULT_TENANT, agent)
+        return stream is not None and stream.waiting > 0
 
     async def _start(self, claimed: Committed, lease_id: str, agent: str, settings: Settings) -> None:
         lease, issue = claimed.rows["leases", lease_id], claimed.rows["issues", claimed.events[-1].stream]

@@ -14,9 +14,11 @@ from rig.errors import AlreadyExists, IdempotencyReuse, RigError, StaleLease, Un
 from rig.ids import Ids
 from rig.model import folds
 from rig.model.decide.claim import claim as decide_claim
+from rig.model.decide.claim import pushed
 from rig.model.events import ANY_VERSION, Event, NewEvent, encode
-from rig.model.rows import QueueRow
-from rig.model.tables import ISSUES, LEASES, QUEUE, Query
+from rig.model.folds.streams import entry_key
+from rig.model.rows import IssueRow, QueueRow
+from rig.model.tables import ENTRIES, ISSUES, LEASES, QUEUE, STREAMS, Query
 from rig.model.upcasters import stamped
 from rig.store.backend import Answered, Backend, RowKey, Staged
 from rig.store.chain import envelope, link
@@ -259,12 +261,16 @@ class _BatchRun:
         known = self._known(claim)
         if known is not None:
             return known
-        waiting = next(self._queue(claim.tenant, claim.pool), None)
-        if waiting is None:
-            return None
-        row = self.stage.get(ISSUES, claim.tenant, waiting.stream)
+        tenant, agent = claim.tenant, claim.agent
+        own = pushed(
+            agent,
+            self.stage.get(STREAMS, tenant, agent),
+            lambda number: self.stage.get(ENTRIES, tenant, entry_key(agent, number)),
+            lambda issue: self.stage.get(ISSUES, tenant, issue),
+        )
+        row = own.issue or self._head(claim)
         if row is None:
-            raise VersionConflict(f"the queue names {waiting.stream}, which is not an issue")
+            return None
         job = claim.job_id
         while row.job is None and self._version(claim.tenant, job):  # with 8 digits, two of many draw the same
             job = self._engine.ids.job()
@@ -275,9 +281,21 @@ class _BatchRun:
             job_id=job,
             seconds=claim.lease_seconds,
             provider=claim.provider,
+            entry=own.entry,
+            skipped=own.skipped,
         )
         due = self.at + claim.lease_seconds * 1_000_000
         return self._append(claim, events, (Timer(f"lease:{claim.lease_id}", due, lease_payload(row.stream, row.fence + 1)),))
+
+    def _head(self, claim: Claim) -> IssueRow | None:
+        """The queue's head, which no other claim of the batch gets then."""
+        waiting = next(self._queue(claim.tenant, claim.pool), None)
+        if waiting is None:
+            return None
+        row = self.stage.get(ISSUES, claim.tenant, waiting.stream)
+        if row is None:
+            raise VersionConflict(f"the queue names {waiting.stream}, which is not an issue")
+        return row
 
     def _queue(self, tenant: str, pool: str) -> Iterator[QueueRow]:
         """Eligible rows by rank, then by age, read once a batch: after the units, claims alone change the queue."""

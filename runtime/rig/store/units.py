@@ -79,7 +79,7 @@ class Unit(msgspec.Struct, frozen=True):
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """Hand the first eligible issue of the queue to an agent; decided by the writer, in arrival order (I8)."""
+    """Hand an agent what was assigned to it, else the queue's first eligible issue; decided by the writer, in arrival order (I8)."""
 
     tenant: str
     agent: str

@@ -2,21 +2,39 @@
 
 from aiohttp import web
 
-from rig.http.ask import Ask, outcome
+from rig.http.ask import AS_OF, Ask, outcome
 from rig.http.routes import lists
 from rig.model.decide import agent as commands
 from rig.model.states import WORKING
-from rig.model.tables import AGENTS, ISSUES, Query
+from rig.model.tables import AGENTS, ISSUES, STREAMS, Query
 from rig.store.port import Snapshot
 from rig.store.units import Committed, Outcome
 from rig.wire import views
 from rig.wire.shapes import answers, requests
+
+PAGE = 1000
 
 
 async def list_agents(ask: Ask) -> web.StreamResponse:
     """``GET /api/agents``: one array of all known agents, by id."""
     now = ask.deps.clock.now()
     return await lists.array(ask, Query(AGENTS, ask.call.tenant, limit=10_000), lambda row: views.agent(row, now))
+
+
+async def get_streams(ask: Ask) -> web.StreamResponse:
+    """``GET /api/streams``: the backlog of every agent that was ever assigned anything (R0-54 … R0-57)."""
+    tenant = ask.call.tenant
+
+    def job(snapshot: Snapshot) -> tuple[dict[str, answers.AgentStream], int]:
+        found: dict[str, answers.AgentStream] = {}
+        after: str | None = None
+        while page := snapshot.page(Query(STREAMS, tenant, limit=PAGE, after_key=after)):
+            found.update((agent, views.agent_stream(row)) for agent, row in page)
+            after = page[-1][0]
+        return found, snapshot.as_of(tenant)
+
+    streams, as_of = await lists.snapshot(ask, job)
+    return ask.answer(streams, headers={AS_OF: str(as_of)})
 
 
 async def release_agent(ask: Ask) -> web.StreamResponse:

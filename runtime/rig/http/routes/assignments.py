@@ -10,9 +10,11 @@ from rig.errors import BadRequest, Forbidden, NotFound, StaleLease
 from rig.http.ask import Ask, outcome
 from rig.model import identity
 from rig.model.decide import issue as commands
+from rig.model.decide.claim import pushed
+from rig.model.folds.streams import entry_key
 from rig.model.rows import IssueRow, LeaseRow, QueueRow
 from rig.model.states import VOCABULARY
-from rig.model.tables import ISSUES, LEASES, QUEUE, Query
+from rig.model.tables import ENTRIES, ISSUES, LEASES, QUEUE, STREAMS, Query
 from rig.store.engine import lease_payload
 from rig.store.units import Claim, Committed, Outcome, Timer
 from rig.wire import views
@@ -22,23 +24,33 @@ MAX_WAIT = 60
 
 
 async def get_next_assignment(ask: Ask) -> web.StreamResponse:
-    """``GET /api/assignments/next``: a pure read of the queue's head (R0-28, R0-29)."""
+    """``GET /api/assignments/next``: a pure read of what a claim of the agent would get (R0-28, R0-29)."""
     agent = ask.text("agentId")
     if agent is not None:
         identity.agent_stream(agent)
 
     async def look() -> web.StreamResponse | None:
-        head = _head(ask, ask.deps.clock.now())
+        head = _head(ask, agent, ask.deps.clock.now())
         return None if head is None else ask.answer(views.assignment(head))
 
-    return await _wait_for(ask, look)
+    return await _wait_for(ask, agent, look)
 
 
-def _head(ask: Ask, now: int) -> IssueRow | None:
+def _head(ask: Ask, agent: str | None, now: int) -> IssueRow | None:
+    tenant = ask.call.tenant
     where = (("ready", "=", 1), ("pool", "=", ""), ("not_before", "<=", now))
     with ask.deps.store.snapshot() as snapshot:
-        for _, row in snapshot.page(Query(QUEUE, ask.call.tenant, where, ("rank", "queued_sequence"), 1)):  # type: ignore[arg-type]
-            return snapshot.get(ISSUES, ask.call.tenant, row.stream)
+        if agent is not None:
+            own = pushed(
+                agent,
+                snapshot.get(STREAMS, tenant, agent),
+                lambda number: snapshot.get(ENTRIES, tenant, entry_key(agent, number)),
+                lambda issue: snapshot.get(ISSUES, tenant, issue),
+            )
+            if own.issue is not None:
+                return own.issue
+        for _, row in snapshot.page(Query(QUEUE, tenant, where, ("rank", "queued_sequence"), 1)):  # type: ignore[arg-type]
+            return snapshot.get(ISSUES, tenant, row.stream)
     return None
 
 
@@ -79,22 +91,26 @@ async def claim_assignment(ask: Ask) -> web.StreamResponse:
         )
         return None if committed is None else ask.outcome(committed, answer)
 
-    return await _wait_for(ask, take)
+    return await _wait_for(ask, agent, take)
 
 
-async def _wait_for(ask: Ask, attempt: Callable[[], Awaitable[web.StreamResponse | None]]) -> web.StreamResponse:
-    """Try, and with ``?wait=`` try again whenever the queue changes or an issue's wait is over; 204 in the end."""
+async def _wait_for(
+    ask: Ask, agent: str | None, attempt: Callable[[], Awaitable[web.StreamResponse | None]]
+) -> web.StreamResponse:
+    """Try, and with ``?wait=`` try again whenever queue or agent's stream change or an issue's wait is over; 204 in the end."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + ask.integer("wait", 0, 0, MAX_WAIT)
     while True:
-        changed = ask.deps.bus.changed(ask.call.tenant, "queue")
+        changes = [ask.deps.bus.changed(ask.call.tenant, "queue")]
+        if agent is not None:
+            changes.append(ask.deps.bus.changed(ask.call.tenant, "streams", agent))
         found = await attempt()
         if found is not None:
             return found
         left = deadline - loop.time()
         if left <= 0 or ask.deps.bus.closed:
             return web.Response(status=204)
-        await asyncio.wait((changed,), timeout=min(left, _due_in(ask)))
+        await asyncio.wait(changes, timeout=min(left, _due_in(ask)), return_when=asyncio.FIRST_COMPLETED)
 
 
 def _due_in(ask: Ask) -> float:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from rig.model import identity, priority
 from rig.model.events import Event
 from rig.model.folds import agent as agents
-from rig.model.folds import work
+from rig.model.folds import streams, work
 from rig.model.rows import IssueRow, LinkRow, QueueRow, SegmentRow, State, UnappliedRow
 from rig.model.states import TERMINAL, WAITING, WORKING, verdict
 from rig.model.tables import EXECUTIONS, ISSUES, LINKS, QUEUE, SEGMENTS, UNAPPLIED, Tables
@@ -15,6 +15,7 @@ from rig.model.tables import EXECUTIONS, ISSUES, LINKS, QUEUE, SEGMENTS, UNAPPLI
 SYSTEM_EVENTS = (
     "work_completed",
     "work_failed",
+    "lease_granted",
     "lease_expired",
     "lease_released",
     "issue_forced_done",
@@ -39,7 +40,10 @@ def fold(event: Event, body: dict[str, Any], tables: Tables) -> None:
     if reason is None:
         _relink(before, after, tables)
         after = work.follow(before, after, event, body, tables)
+        after = streams.follow(before, after, event, body, tables)
         agents.follow(before, after, event, body, tables)
+    elif event.type == "issue_assigned":
+        streams.add(event, body, tables)
     tables.put(ISSUES, event.stream, after)
     _requeue(before, after, event, tables)
 
@@ -106,7 +110,7 @@ def _apply(row: IssueRow, to: State, event: Event, body: dict[str, Any]) -> Issu
         changes["not_before"] = 0
     elif kind == "issue_orphaned":
         changes["orphan_status"] = "orphan"
-    elif kind == "issue_assigned":
+    elif kind in ("issue_assigned", "lease_granted"):
         changes |= {
             "agent": body.get("agentId"),
             "lease": body.get("leaseId"),

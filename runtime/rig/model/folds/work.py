@@ -21,7 +21,7 @@ _EXECUTION_END = {
 def follow(before: IssueRow | None, after: IssueRow, event: Event, body: dict[str, Any], tables: Tables) -> IssueRow:
     """Keep lease, execution and job in step with an issue whose event applied; returns the issue's row."""
     kind = event.type
-    if kind == "issue_assigned" and body.get("leaseId"):
+    if kind in ("issue_assigned", "lease_granted") and body.get("leaseId"):
         _grant(after, event, body, tables)
     if kind == "work_started":
         _open(after, event, body, tables)

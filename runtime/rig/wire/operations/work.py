@@ -5,6 +5,15 @@ from rig.wire.operations.operation import READ, WRITE, Operation, Parameter
 OPERATIONS: tuple[Operation, ...] = (
     Operation("list_agents", "GET", ("/api/agents",), "Known agents", "agents", READ, response="Agents", mcp=True),
     Operation(
+        "get_streams",
+        "GET",
+        ("/api/streams",),
+        "Each agent's stream of assignments: its length, its backlog (lag), what is in flight (pending)",
+        "agents",
+        READ,
+        response="Streams",
+    ),
+    Operation(
         "release_agent",
         "POST",
         ("/api/v1/agents/{id}/release",),

@@ -24,6 +24,7 @@ from rig.wire.views.traces import trace_summary as trace_summary
 from rig.wire.views.work import ONLINE as ONLINE
 from rig.wire.views.work import STEPS as STEPS
 from rig.wire.views.work import agent as agent
+from rig.wire.views.work import agent_stream as agent_stream
 from rig.wire.views.work import execution as execution
 from rig.wire.views.work import execution_detail as execution_detail
 from rig.wire.views.work import job as job

@@ -6,10 +6,12 @@ from typing import Any
 from rig.clock import Micros, iso, iso_or_none
 from rig.model.costs import dollars
 from rig.model.events import Event
+from rig.model.folds.streams import BOUND
 from rig.model.rows import (
     AgentRow,
     ExecutionRow,
     JobRow,
+    StreamRow,
 )
 from rig.model.states import VOCABULARY
 from rig.wire.shapes import answers
@@ -37,6 +39,16 @@ def agent(row: AgentRow, now: Micros) -> answers.Agent:
         issues_completed=row.completed,
         issues_failed=row.failed,
     )
+
+
+GROUP = "agents"
+"""The one consumer group of every stream (R0-57)."""
+
+
+def agent_stream(row: StreamRow) -> answers.AgentStream:
+    """What XINFO says of a stream; the lag is null while entries that were never delivered are trimmed away (R0-56)."""
+    group = answers.StreamGroup(lag=None if row.lost else row.waiting, pending=row.pending)
+    return answers.AgentStream(xlen=min(row.added, BOUND), groups={GROUP: group} if row.consumed else {})
 
 
 def _execution(row: ExecutionRow) -> dict[str, Any]:

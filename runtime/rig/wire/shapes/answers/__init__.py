@@ -43,6 +43,7 @@ from rig.wire.shapes.answers.webhooks import DeliveryAccepted as DeliveryAccepte
 from rig.wire.shapes.answers.webhooks import StartedJob as StartedJob
 from rig.wire.shapes.answers.work import Agent as Agent
 from rig.wire.shapes.answers.work import AgentReleased as AgentReleased
+from rig.wire.shapes.answers.work import AgentStream as AgentStream
 from rig.wire.shapes.answers.work import Execution as Execution
 from rig.wire.shapes.answers.work import ExecutionDetail as ExecutionDetail
 from rig.wire.shapes.answers.work import Job as Job
@@ -51,6 +52,7 @@ from rig.wire.shapes.answers.work import JobDetail as JobDetail
 from rig.wire.shapes.answers.work import Jobs as Jobs
 from rig.wire.shapes.answers.work import LogLine as LogLine
 from rig.wire.shapes.answers.work import Step as Step
+from rig.wire.shapes.answers.work import StreamGroup as StreamGroup
 
 SHAPES: dict[str, Any] = {
     **health.SHAPES,

@@ -32,6 +32,16 @@ class Agent(Camel):
     enabled: bool | None = None
 
 
+class StreamGroup(Camel):
+    lag: int | None
+    pending: int
+
+
+class AgentStream(Camel):
+    xlen: int
+    groups: dict[str, StreamGroup]
+
+
 class AgentReleased(Camel):
     agent_id: str
     released: list[str]
@@ -132,6 +142,7 @@ class JobCancelled(Camel):
 
 SHAPES: dict[str, Any] = {
     "Agents": list[Agent],
+    "Streams": dict[str, AgentStream],
     "AgentReleased": AgentReleased,
     "Executions": list[Execution],
     "ExecutionDetail": ExecutionDetail,
