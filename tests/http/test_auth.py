@@ -13,7 +13,8 @@ CLOSED = [o for o in OPERATIONS if o.scope is not None]
 
 
 def path_of(operation: Operation, path: str | None = None) -> str:
-    return (path or operation.paths[0]).format(id="ENG-1", source="github", path="dispatch.enabled")
+    names = {"id": "ENG-1", "source": "github", "path": "dispatch.enabled", "traceId": "1" * 32, "file": "start.js"}
+    return (path or operation.paths[0]).format_map(names)
 
 
 def bearer(key: str, **more: str) -> dict[str, str]:
@@ -44,7 +45,7 @@ async def test_the_public_ones_answer_in_every_mode_and_tell_strangers_no_reason
     edge = await make_edge(auth_mode="required", deps={"health": ill})
     for operation in OPERATIONS:
         if operation.scope is None:
-            async with edge.client.get(operation.paths[0], headers=bearer("wrong")) as response:
+            async with edge.client.get(path_of(operation), headers=bearer("wrong")) as response:
                 assert response.status == 200, operation.name
     _, body = await edge.get("/healthz/deep")
     assert body["dependencies"][0]["reason"] == "redacted"

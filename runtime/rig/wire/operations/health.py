@@ -18,4 +18,8 @@ OPERATIONS: tuple[Operation, ...] = (
         None,
         query=(Parameter("version", "OpenAPI version", enum=("3.0", "3.1"), default="3.1"),),
     ),
+    Operation("get_docs", "GET", ("/api/docs",), "The API to read and to try in a browser", "health", None, raw="text/html"),
+    Operation(
+        "get_docs_asset", "GET", ("/api/docs/{file}",), "A file of that page", "health", None, raw="application/octet-stream"
+    ),
 )
