@@ -49,6 +49,9 @@ class FakeLogs:
     async def read(self, execution: str, after: int = 0, limit: int = 1000) -> Sequence[Line]:
         return [line for line in self.lines.get(execution, []) if line.n > after][:limit]
 
+    def written(self, execution: str) -> int:
+        return len(self.lines.get(execution, ()))
+
     async def follow(self, execution: str, after: int = 0) -> AsyncIterator[Sequence[Line]]:
         yield await self.read(execution, after)
 

@@ -134,7 +134,6 @@ async def started(edge: Edge) -> str:
 async def test_executions_are_listed_by_status_in_any_letter_case(
     edge: Edge, query: str, status: int, rows: int | None
 ) -> None:
-    """R0-38 … R0-42."""
     await started(edge)
     got, body = await edge.get(f"/api/execution-logs{query}")
     assert got == status

@@ -12,7 +12,9 @@ from rig.model import facts
 from rig.model.events import NewEvent, encode
 from rig.model.rows import IssueRow, Tokens
 from rig.model.spans import Span, first_of, spans, trace_id
-from rig.model.tables import ISSUES, UNAPPLIED, USAGE, Query
+from rig.model.states import WORKING
+from rig.model.steps import steps
+from rig.model.tables import EXECUTIONS, ISSUES, UNAPPLIED, USAGE, Query
 from rig.store.engine import Engine
 from rig.store.memory import MemoryBackend
 from rig.store.units import Committed, Unit
@@ -308,6 +310,10 @@ def test_any_history_is_a_tree_whose_sums_agree(history: list[tuple[str, dict[st
             parent = by_id[span.parent]
             assert span.start >= parent.start
             assert parent.end is None or (span.end is not None and span.end <= parent.end)
+    executions = [row for _, row in world.backend.select(Query(EXECUTIONS, "default", limit=1000))]
+    assert all(row.steps == len(steps(row.id, shuffled, world.unapplied)) for row in executions)
+    current = world.row.execution if world.row is not None and world.row.state in WORKING else None
+    assert {row.id for row in executions if row.status == "running"} <= {current}
     ledger = [row for _, row in world.backend.select(Query(USAGE, "default", limit=1000))]
     assert root.cost == sum(row.counted for row in ledger)
     assert root.tokens == sum((row.tokens for row in ledger), Tokens())

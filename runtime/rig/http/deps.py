@@ -60,6 +60,10 @@ class Logs(Protocol):
         """Lines after a line, oldest first."""
         ...
 
+    def written(self, execution: str) -> int:
+        """How many lines an execution that is being written here has so far; 0 for any other. Safe on every thread."""
+        ...
+
     def follow(self, execution: str, after: int = 0) -> AsyncIterator[Sequence[LogRecord]]:
         """Batches of lines as they come; ends when the execution has ended and everything was given."""
         ...

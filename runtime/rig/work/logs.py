@@ -40,6 +40,11 @@ class LogWriter:
         self.followers: set[asyncio.Event] = set()
         self.closed = False
 
+    @property
+    def lines(self) -> int:
+        """How many lines are on the disk by now."""
+        return self._sink.lines
+
     async def write(self, lines: Sequence[str | bytes], stream: Stream = "stdout") -> None:
         """Append lines; waits while the disk is behind. What comes after ``close`` is dropped."""
         while self._pending >= _PENDING and self._closing is None:
@@ -119,6 +124,11 @@ class LogStore:
         """
         segments = self._segments(execution)
         return await in_thread(lambda: segments.read(after, limit), "rig-log-read")
+
+    def written(self, execution: str) -> int:
+        """How many lines an execution that is being written here has so far; 0 for any other. Safe on every thread."""
+        writer = self._open.get(execution)
+        return 0 if writer is None else writer.lines
 
     async def follow(self, execution: str, after: int = 0) -> AsyncIterator[list[LogLine]]:
         """Batches of lines above ``after``, old ones at once and new ones as they come, until the execution is closed.

@@ -29,6 +29,11 @@ class Sink:
         self._in_key: dict[str, int] = {}
         self._recovered = False
 
+    @property
+    def lines(self) -> int:
+        """How many lines the execution has so far."""
+        return self._segments.next - 1
+
     def take(self, lines: Sequence[str | bytes], stream: Stream, at: int) -> list[Segment]:
         """Write lines; the segments that this sealed. A disk that refuses costs lines, and they are counted, nothing else."""
         try:

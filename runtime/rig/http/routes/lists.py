@@ -7,7 +7,9 @@ import msgspec
 from aiohttp import web
 
 from rig.http.ask import AS_OF, Ask
-from rig.model.tables import Query, R
+from rig.model.events import Event
+from rig.model.rows import UnappliedRow
+from rig.model.tables import UNAPPLIED, Query, R
 from rig.store.port import Snapshot
 
 T = TypeVar("T")
@@ -26,6 +28,13 @@ async def array(ask: Ask, query: Query[R], show: Callable[[R], Any]) -> web.Stre
 
     body, as_of = await ask.deps.store.read(job)
     return ask.bytes(body, headers={AS_OF: str(as_of)})
+
+
+def history(snapshot: Snapshot, tenant: str, stream: str) -> tuple[list[Event], dict[int, UnappliedRow]]:
+    """The events of an issue, and by their sequence those that could not be applied."""
+    events = snapshot.stream(tenant, stream)
+    query = Query(UNAPPLIED, tenant, (("stream", "=", stream),), limit=max(len(events), 1))
+    return events, {row.sequence: row for _, row in snapshot.page(query)}
 
 
 async def snapshot(ask: Ask, job: Callable[[Snapshot], T]) -> T:

@@ -12,7 +12,7 @@ from rig.model import identity
 from rig.model.events import Event
 from rig.model.rows import IssueRow
 from rig.model.spans import first_of, spans, trace_id
-from rig.model.tables import EXECUTIONS, ISSUES, JOBS, UNAPPLIED, Query
+from rig.model.tables import EXECUTIONS, ISSUES, JOBS
 from rig.store.port import Snapshot
 from rig.wire import views
 from rig.wire.shapes import answers
@@ -78,15 +78,12 @@ def _shown(snapshot: Snapshot, tenant: str, stream: str | None, trace: str | Non
     """The trace of an issue as JSON, None when there is none (or another one than asked for)."""
     if stream is None or not identity.is_issue(stream):
         return None
-    events = snapshot.stream(tenant, stream)
+    events, unapplied = lists.history(snapshot, tenant, stream)
     if not events:
         return None
     found = trace_id(tenant, stream, events[0].sequence)
     if trace not in (None, found):
         return None
-    unapplied = {
-        row.sequence: row for _, row in snapshot.page(Query(UNAPPLIED, tenant, (("stream", "=", stream),), limit=len(events)))
-    }
     return msgspec.json.encode(views.span_trace(found, spans(tenant, events, unapplied)))
 
 

@@ -15,6 +15,7 @@ from rig.http.routes import lists
 from rig.model.decide import job as commands
 from rig.model.events import Event
 from rig.model.rows import ExecutionRow, JobRow
+from rig.model.steps import steps
 from rig.model.tables import EXECUTIONS, JOBS, Query
 from rig.store.port import Snapshot
 from rig.store.units import Committed, Outcome
@@ -37,7 +38,8 @@ async def list_execution_logs(ask: Ask) -> web.StreamResponse:
         raise BadRequest(f"Invalid status '{status[:50]}'. Must be one of: {', '.join(STATUSES)}", field="status")
     where = () if status is None else (("status", "=", status.lower()),)
     query = Query(EXECUTIONS, ask.call.tenant, where, ("-started_at",), limit)  # type: ignore[arg-type]  # a tuple of one triple
-    return await lists.array(ask, query, views.execution)
+    written = ask.deps.logs.written
+    return await lists.array(ask, query, lambda row: views.execution(row, written(row.id)))
 
 
 async def get_execution_log(ask: Ask) -> web.StreamResponse:
@@ -47,14 +49,15 @@ async def get_execution_log(ask: Ask) -> web.StreamResponse:
 
     def job(snapshot: Snapshot) -> tuple[ExecutionRow | None, list[Event], int]:
         row = snapshot.get(EXECUTIONS, tenant, execution)
-        events = snapshot.stream(tenant, row.issue) if row is not None and row.issue else []
-        return row, events, snapshot.as_of(tenant)
+        found = steps(row.id, *lists.history(snapshot, tenant, row.issue)) if row is not None and row.issue else []
+        return row, found, snapshot.as_of(tenant)
 
-    row, events, as_of = await lists.snapshot(ask, job)
+    row, found, as_of = await lists.snapshot(ask, job)
     if row is None:
         raise NotFound("no such execution")
     lines = await _newest(ask, row)
-    return ask.answer(views.execution_detail(row, events, [_line(x) for x in lines]), headers={AS_OF: str(as_of)})
+    written = ask.deps.logs.written(execution)
+    return ask.answer(views.execution_detail(row, found, [_line(x) for x in lines], written), headers={AS_OF: str(as_of)})
 
 
 async def _newest(ask: Ask, row: ExecutionRow) -> Sequence[LogRecord]:

@@ -120,7 +120,10 @@ def _apply(row: IssueRow, to: State, event: Event, body: dict[str, Any]) -> Issu
             "reason": None,
         }
     elif kind == "work_started":
-        changes |= {"agent": body.get("agentId"), "execution": body.get("executionId") or event.id, "reason": None}
+        going_on = row.execution if row.state in WORKING else None
+        changes |= {"agent": body.get("agentId"), "execution": body.get("executionId") or going_on or event.id, "reason": None}
+    elif kind == "changes_requested" and row.state not in WORKING:
+        changes["execution"] = None  # what ended with the review is not gone on with
     if "branch" in body and kind in ("work_started", "branch_created", "pr_created", "work_completed"):
         changes["branch"] = body["branch"] or row.branch
     if kind == "pr_created":

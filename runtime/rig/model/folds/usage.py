@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from rig.model import identity
 from rig.model.events import Event
+from rig.model.folds.work import execution_of
 from rig.model.rows import AgentRow, Tokens, UsageRow
 from rig.model.tables import AGENTS, EXECUTIONS, ISSUES, USAGE, Tables
 
@@ -28,7 +29,7 @@ def fold(event: Event, body: dict[str, Any], tables: Tables) -> None:
     agent = body["agentId"]
     issue = event.stream if identity.is_issue(event.stream) else None
     row = tables.get(ISSUES, issue) if issue else None
-    execution_id = body.get("executionId") or (row.execution if row and row.agent == agent else None)
+    execution_id = execution_of(row, event.type, body)
     tables.put(
         USAGE,
         f"{event.sequence:016d}",
@@ -71,6 +72,7 @@ def fold(event: Event, body: dict[str, Any], tables: Tables) -> None:
                 tokens=execution.tokens + tokens,
                 cost=execution.cost + cost.get("counted", 0),
                 model=body["model"],
+                steps=execution.steps + (event.stream == execution.issue),
             ),
         )
     known = tables.get(AGENTS, agent)

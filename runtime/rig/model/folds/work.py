@@ -1,5 +1,6 @@
 """What an issue's events mean for the record of work: lease, job and execution."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -17,6 +18,19 @@ _EXECUTION_END = {
     "agent_stuck": "stuck",
 }
 
+STEPS = frozenset({"work_started", "branch_created", "cli_started", "cli_completed", "execution_progressed", "token_usage"})
+"""Events that are steps of an execution."""
+
+
+def execution_of(row: IssueRow | None, type_: str, body: Mapping[str, Any]) -> str | None:
+    """The execution that a step belongs to: the one it names, else the issue's own (of usage, only its agent's)."""
+    named = body.get("executionId")
+    if isinstance(named, str) and named:
+        return named
+    if row is None or (type_ == "token_usage" and row.agent != body.get("agentId")):
+        return None
+    return row.execution
+
 
 def follow(before: IssueRow | None, after: IssueRow, event: Event, body: dict[str, Any], tables: Tables) -> IssueRow:
     """Keep lease, execution and job in step with an issue whose event applied; returns the issue's row."""
@@ -24,11 +38,11 @@ def follow(before: IssueRow | None, after: IssueRow, event: Event, body: dict[st
     if kind in ("issue_assigned", "lease_granted") and body.get("leaseId"):
         _grant(after, event, body, tables)
     if kind == "work_started":
-        _open(after, event, body, tables)
-    elif kind in ("cli_completed", "execution_progressed"):
-        _progress(after, body, tables)
+        _open(before, after, event, body, tables)
     elif kind == "pr_created" and after.execution:
         _set_pr(after, tables)
+    if kind in STEPS:
+        _count(after, event, body, tables)
     if before is not None and before.state in WORKING and after.state not in WORKING:
         _end(before, after, event, body, tables)
     _mirror(after, event, body, tables)
@@ -53,11 +67,15 @@ def _grant(row: IssueRow, event: Event, body: dict[str, Any], tables: Tables) ->
     )
 
 
-def _open(row: IssueRow, event: Event, body: dict[str, Any], tables: Tables) -> None:
+def _open(before: IssueRow | None, row: IssueRow, event: Event, body: dict[str, Any], tables: Tables) -> None:
+    """Begin the execution that the issue has now, unless it has begun; one that ended stays as it is (I13)."""
     execution = row.execution or event.id
-    found = tables.get(EXECUTIONS, execution) if execution != event.id else None
-    if found is not None and found.status == "running":
-        tables.put(EXECUTIONS, execution, replace(found, branch=body.get("branch") or found.branch))
+    if before is not None and before.execution not in (None, execution):
+        _close(before, row, event, {"reason": "work was started anew"}, tables)
+    found = tables.get(EXECUTIONS, execution)
+    if found is not None:
+        if found.status == "running" and found.issue == row.stream:
+            tables.put(EXECUTIONS, execution, replace(found, branch=body.get("branch") or found.branch))
         return
     tables.put(
         EXECUTIONS,
@@ -85,15 +103,13 @@ def _open(row: IssueRow, event: Event, body: dict[str, Any], tables: Tables) -> 
     )
 
 
-def _progress(row: IssueRow, body: dict[str, Any], tables: Tables) -> None:
-    found = tables.get(EXECUTIONS, body.get("executionId") or row.execution or "")
-    if found is None:
+def _count(row: IssueRow, event: Event, body: dict[str, Any], tables: Tables) -> None:
+    found = tables.get(EXECUTIONS, execution_of(row, event.type, body) or "")
+    if found is None or found.issue != row.stream:
         return
-    steps, turns = body.get("steps"), body.get("turns")
-    changes: dict[str, Any] = {
-        "steps": steps if isinstance(steps, int) else found.steps + 1,
-        "turns": turns if isinstance(turns, int) else found.turns,
-    }
+    changes: dict[str, Any] = {"steps": found.steps + 1}
+    if event.type in ("cli_completed", "execution_progressed") and isinstance(body.get("turns"), int):
+        changes["turns"] = body["turns"]
     if isinstance(body.get("processGroup"), int):
         changes |= {"process_group": body["processGroup"], "process_started": body.get("processStarted")}
     tables.put(EXECUTIONS, found.id, replace(found, **changes))
@@ -111,11 +127,17 @@ def _end(before: IssueRow, after: IssueRow, event: Event, body: dict[str, Any], 
     if lease is not None and lease.state == "live":
         state: Any = _LEASE_END.get(event.type, "released")
         tables.put(LEASES, lease.id, replace(lease, state=state, ended_at=event.at, reason=reason or event.type))
+    _close(before, after, event, body, tables)
+
+
+def _close(before: IssueRow, after: IssueRow, event: Event, body: dict[str, Any], tables: Tables) -> None:
+    """End the execution that the issue had; a cancelled one is listed as failed (conventions §8)."""
     execution = tables.get(EXECUTIONS, before.execution) if before.execution else None
-    if execution is not None and execution.status == "running":
+    if execution is not None and execution.status == "running" and execution.issue == after.stream:
         status: Any = _EXECUTION_END.get(event.type)
         if status is None:
             status = "completed" if after.state in ("in_review", "deploying", "done") else "failed"
+        reason = "cancelled" if after.state == "cancelled" else body.get("reason") or event.type
         tables.put(
             EXECUTIONS,
             execution.id,
@@ -123,7 +145,7 @@ def _end(before: IssueRow, after: IssueRow, event: Event, body: dict[str, Any], 
                 execution,
                 status=status,
                 completed_at=event.at,
-                reason=None if status == "completed" else (reason or event.type),
+                reason=None if status == "completed" else reason,
                 commit=body.get("commit") or execution.commit,
                 result=body.get("result") or execution.result,
                 branch=after.branch or execution.branch,

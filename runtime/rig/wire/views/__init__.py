@@ -22,7 +22,6 @@ from rig.wire.views.issues import transition_table as transition_table
 from rig.wire.views.traces import span_trace as span_trace
 from rig.wire.views.traces import trace_summary as trace_summary
 from rig.wire.views.work import ONLINE as ONLINE
-from rig.wire.views.work import STEPS as STEPS
 from rig.wire.views.work import agent as agent
 from rig.wire.views.work import agent_stream as agent_stream
 from rig.wire.views.work import execution as execution

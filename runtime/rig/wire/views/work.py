@@ -51,7 +51,7 @@ def agent_stream(row: StreamRow) -> answers.AgentStream:
     return answers.AgentStream(xlen=min(row.added, BOUND), groups={GROUP: group} if row.consumed else {})
 
 
-def _execution(row: ExecutionRow) -> dict[str, Any]:
+def _execution(row: ExecutionRow, lines: int) -> dict[str, Any]:
     return {
         "id": row.id,
         "job_id": row.job,
@@ -72,29 +72,22 @@ def _execution(row: ExecutionRow) -> dict[str, Any]:
         "total_cost_usd": dollars(row.cost),
         "total_turns": row.turns,
         "step_count": row.steps,
-        "log_count": row.logs,
+        "log_count": max(row.logs, lines),
         "failed_reason": row.reason,
     }
 
 
-def execution(row: ExecutionRow) -> answers.Execution:
-    """ExecutionLogSummary (§1.4)."""
-    return answers.Execution(**_execution(row))
+def execution(row: ExecutionRow, lines: int = 0) -> answers.Execution:
+    """ExecutionLogSummary (§1.4); ``lines`` were written so far, where the row counts those of sealed segments alone."""
+    return answers.Execution(**_execution(row, lines))
 
 
-STEPS = frozenset({"work_started", "cli_started", "cli_completed", "execution_progressed", "token_usage", "branch_created"})
-"""Events of an issue that are steps of the execution during which they came."""
-
-
-def execution_detail(row: ExecutionRow, events: Iterable[Event], logs: list[answers.LogLine]) -> answers.ExecutionDetail:
-    """An execution with its steps, which are the issue's events of its time, and its last log lines."""
-    end = row.completed_at
-    steps = [
-        answers.Step(sequence=e.sequence, at=iso(e.at), type=e.type, data=data(e))
-        for e in events
-        if e.type in STEPS and row.started_at <= e.at and (end is None or e.at <= end)
-    ]
-    return answers.ExecutionDetail(**_execution(row), commit=row.commit, result=row.result, steps=steps, logs=logs)
+def execution_detail(
+    row: ExecutionRow, steps: Iterable[Event], logs: list[answers.LogLine], lines: int = 0
+) -> answers.ExecutionDetail:
+    """An execution with the events that are its steps, and its last log lines."""
+    shown = [answers.Step(sequence=e.sequence, at=iso(e.at), type=e.type, data=data(e)) for e in steps]
+    return answers.ExecutionDetail(**_execution(row, lines), commit=row.commit, result=row.result, steps=shown, logs=logs)
 
 
 def _job(row: JobRow) -> dict[str, Any]:
