@@ -31,8 +31,8 @@ async def test_names_of_types_and_fields_are_taken_in_any_letter_case(edge: Edge
     assert (status, body["type"]) == (200, "ISSUE_APPROVED")
 
 
+@pytest.mark.rule("R0-16")
 async def test_an_unknown_type_is_400_and_nothing_is_stored(edge: Edge) -> None:
-    """R0-16."""
     status, body = await edge.post("/api/events", {"type": "INVALID", "repo": "acme/web", "issueNumber": 1})
     assert (status, body["error"], body["code"]) == (400, "Unknown event type: INVALID", "unknown_event_type")
     assert await edge.get("/api/events/stream?id=acme/web%231") == (200, [])
@@ -137,6 +137,7 @@ async def test_batches_are_bounded_and_never_empty(edge: Edge) -> None:
     assert (await edge.post("/api/events/batch", APPROVED))[0] == 400
 
 
+@pytest.mark.rule("R0-23", "R0-25")
 @pytest.mark.parametrize(
     ("path", "status"),
     [
@@ -161,7 +162,7 @@ async def test_batches_are_bounded_and_never_empty(edge: Edge) -> None:
     ],
 )
 async def test_streams_are_found_by_their_encoded_id_and_never_guessed(edge: Edge, path: str, status: int) -> None:
-    """R0-25, and the row "Streams by id"."""
+    """The row "Streams by id"."""
     from yarl import URL
 
     await edge.approve(42)
@@ -169,8 +170,8 @@ async def test_streams_are_found_by_their_encoded_id_and_never_guessed(edge: Edg
         assert response.status == status
 
 
+@pytest.mark.rule("R0-20", "R0-22", "R0-24")
 async def test_each_reading_spells_the_type_in_its_own_way(edge: Edge) -> None:
-    """R0-20 … R0-22."""
     _, accepted = await edge.post("/api/events", APPROVED)
     _, (stream_event,) = await edge.get("/api/events/stream?id=acme%2Fweb%2342")
     _, trace = await edge.get("/api/issues/acme%2Fweb%2342/trace")

@@ -10,9 +10,9 @@ from rig.model import facts
 ISSUE = {"repo": "acme/app", "issueNumber": 42}
 
 
+@pytest.mark.rule("R0-20")
 @pytest.mark.parametrize("type_", ["ISSUE_APPROVED", "IssueApproved", "issue_approved", "ISSUEAPPROVED", " ISSUE_APPROVED "])
 def test_types_are_accepted_in_every_spelling(type_: str) -> None:
-    """R0-20"""
     assert facts.parse({"type": type_, **ISSUE}).type.name == "issue_approved"
 
 
@@ -21,6 +21,7 @@ def test_field_names_are_accepted_in_any_letter_case_and_unknown_fields_are_kept
     assert fact.body == {"repo": "acme/app", "issueNumber": 42, "agentId": "a", "Mood": "good"}
 
 
+@pytest.mark.rule("R0-14", "R0-15")
 @pytest.mark.parametrize(
     ("payload", "stream"),
     [
@@ -36,13 +37,13 @@ def test_field_names_are_accepted_in_any_letter_case_and_unknown_fields_are_kept
     ],
 )
 def test_the_stream_follows_from_the_event(payload: dict[str, Any], stream: str) -> None:
-    """R0-14, R0-15"""
     assert facts.parse(payload).stream == stream
 
 
 BIG = [f"acme/app#{n}" for n in range(1, 1000)]
 
 
+@pytest.mark.rule("R0-16", "R0-17", "I35")
 @pytest.mark.parametrize(
     ("payload", "error"),
     [
@@ -90,7 +91,6 @@ BIG = [f"acme/app#{n}" for n in range(1, 1000)]
     ],
 )
 def test_what_is_no_fact_is_refused_with_a_reason(payload: Any, error: type[RigError]) -> None:
-    """R0-16, R0-17, I35"""
     with pytest.raises(error) as caught:
         facts.parse(payload)
     assert caught.value.message

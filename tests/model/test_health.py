@@ -14,12 +14,12 @@ def _one(status: Status, *, critical: bool) -> Dependency:
 @pytest.mark.parametrize(
     ("statuses", "overall", "code"),
     [
-        ([], "Ok", 200),  # R0-6
-        ([("Ok", True), ("Ok", False)], "Ok", 200),  # R0-5
-        ([("Degraded", True)], "Degraded", 200),  # R0-4
-        ([("Unreachable", True)], "Unreachable", 503),  # R0-2
-        ([("Unreachable", False)], "Degraded", 200),  # R0-3
-        ([("Degraded", False), ("Ok", True)], "Degraded", 200),  # R0-3
+        pytest.param([], "Ok", 200, marks=pytest.mark.rule("R0-6")),
+        pytest.param([("Ok", True), ("Ok", False)], "Ok", 200, marks=pytest.mark.rule("R0-5")),
+        pytest.param([("Degraded", True)], "Degraded", 200, marks=pytest.mark.rule("R0-4")),
+        pytest.param([("Unreachable", True)], "Unreachable", 503, marks=pytest.mark.rule("R0-2")),
+        pytest.param([("Unreachable", False)], "Degraded", 200, marks=pytest.mark.rule("R0-3")),
+        pytest.param([("Degraded", False), ("Ok", True)], "Degraded", 200, marks=pytest.mark.rule("R0-3")),
         ([("Degraded", False), ("Unreachable", False), ("Unreachable", True)], "Unreachable", 503),
     ],
 )
@@ -28,6 +28,7 @@ def test_the_overall_status_follows_the_table(statuses: list[tuple[Status, bool]
     assert (found.overall, http_status(found.overall), found.checked_at) == (overall, code, 5)
 
 
+@pytest.mark.rule("R0-1", "R0-2")
 def test_only_a_critical_unreachable_dependency_gives_503() -> None:
     for rows in product(product(STATUSES, (True, False)), repeat=3):
         dependencies = [_one(status, critical=critical) for status, critical in rows]
@@ -36,6 +37,7 @@ def test_only_a_critical_unreachable_dependency_gives_503() -> None:
         assert (verdict(dependencies) == "Ok") is all(d.status == "Ok" for d in dependencies)
 
 
+@pytest.mark.rule("R0-7")
 @pytest.mark.parametrize(
     ("result", "reason"),
     [
@@ -46,7 +48,7 @@ def test_only_a_critical_unreachable_dependency_gives_503() -> None:
         (CheckResult("Degraded", "x" * 999), "x" * 200),
     ],
 )
-def test_a_reason_is_null_exactly_when_the_status_is_ok(result: CheckResult, reason: str | None) -> None:  # R0-7
+def test_a_reason_is_null_exactly_when_the_status_is_ok(result: CheckResult, reason: str | None) -> None:
     assert dependency("x", True, result, latency_ms=-3, at=0).reason == reason
 
 

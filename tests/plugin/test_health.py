@@ -63,21 +63,24 @@ def _seen(report: HealthReport) -> list[tuple[str, str, str | None]]:
     return [(d.name, d.status, d.reason) for d in report.dependencies]
 
 
-async def test_no_checkers_are_ok() -> None:  # R0-6
+@pytest.mark.rule("R0-6")
+async def test_no_checkers_are_ok() -> None:
     report = await _board().report(CONTEXT)
     assert (report.overall, report.dependencies, report.checked_at) == ("Ok", (), ManualClock().now())
 
 
-async def test_checkers_run_in_parallel() -> None:  # R0-8
+@pytest.mark.rule("R0-8", "R0-10")
+async def test_checkers_run_in_parallel() -> None:
     board = _board(*(Checker(str(i), lambda: _after(0.15)) for i in range(4)))
     began = time.monotonic()
     report = await board.report(CONTEXT)
     assert time.monotonic() - began < 0.5
     assert report.overall == "Ok"
-    assert all(150 <= d.latency_ms < 500 for d in report.dependencies)  # R0-10
+    assert all(150 <= d.latency_ms < 500 for d in report.dependencies)
 
 
-async def test_a_hanging_critical_checker_is_degraded_by_timeout_and_not_503() -> None:  # R0-9
+@pytest.mark.rule("R0-9")
+async def test_a_hanging_critical_checker_is_degraded_by_timeout_and_not_503() -> None:
     faults: list[Fault] = []
     hang = Checker("hang", asyncio.Event().wait)
     watched = Watched(hang, Guard("p", on_fault=faults.append), 0.1)
@@ -91,11 +94,13 @@ async def test_a_hanging_critical_checker_is_degraded_by_timeout_and_not_503() -
     assert not faults[-1].quarantined
 
 
+@pytest.mark.rule("R0-9")
 def test_the_deadline_is_two_seconds() -> None:
     assert DEADLINE == 2.0
 
 
-async def test_twenty_calls_never_run_more_than_one_instance() -> None:  # I29
+@pytest.mark.rule("I29")
+async def test_twenty_calls_never_run_more_than_one_instance() -> None:
     slow = Checker("slow", lambda: _after(0.1))
     board = _board(slow)
     reports = await asyncio.gather(*(board.report(CONTEXT) for _ in range(20)))
@@ -164,7 +169,12 @@ def _raise(error: BaseException) -> Callable[[], Any]:
 @pytest.mark.parametrize(
     ("do", "status", "reason"),
     [
-        (_raise(ConnectionResetError("10.0.0.1 is gone")), "Unreachable", "check failed: ConnectionResetError"),  # R0-11
+        pytest.param(
+            _raise(ConnectionResetError("10.0.0.1 is gone")),
+            "Unreachable",
+            "check failed: ConnectionResetError",
+            marks=pytest.mark.rule("R0-11"),
+        ),
         (_raise(StorageUnavailable()), "Unreachable", "check failed: StorageUnavailable"),
         (_raise(SystemExit(1)), "Unreachable", "check failed: SystemExit"),
         (_raise(asyncio.CancelledError()), "Degraded", "timeout"),
