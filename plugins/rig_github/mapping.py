@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rig import Mapped, WebhookSettings
+from rig.payload import clean, integer, labels, node, nodes, priority, text
 from rig_github.config import GitHubConfig
-from rig_github.payload import clean, integer, labels, node, nodes, priority, text
 
 REPOSITORY = re.compile(r"^[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}$")
 

@@ -1,17 +1,16 @@
 """GitHub's deliveries: who signed them, what they are called, and where their meaning is looked up."""
 
-import hashlib
-import hmac
-import json
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qs
 
 from rig import BadRequest, BadSignature, Identity, MalformedJson, Mapped, WebhookDelivery, WebhookSettings
+from rig.payload import decoded_object, identifier
+from rig.signatures import mac, matches
 from rig_github.config import GitHubConfig
 from rig_github.mapping import Reader
 
-MAX_ID = 200
+MAX_ACTION = 200
 
 
 class GitHubSource:
@@ -24,12 +23,8 @@ class GitHubSource:
 
     def verify(self, delivery: WebhookDelivery, secrets: Sequence[str]) -> None:
         """Compare X-Hub-Signature-256 with the HMAC under each secret, in constant time; an empty secret signs nothing."""
-        given = (delivery.header("x-hub-signature-256") or "").strip().encode("utf-8", "replace")
-        matched = False
-        for secret in secrets:
-            right = b"sha256=" + hmac.new(secret.encode(), delivery.body, hashlib.sha256).hexdigest().encode()
-            matched |= hmac.compare_digest(given, right) and bool(secret)
-        if not matched:
+        given = (delivery.header("x-hub-signature-256") or "").strip()
+        if not matches(given, ["sha256=" + mac(secret, delivery.body).hex() for secret in secrets if secret]):
             raise BadSignature
 
     def identify(self, delivery: WebhookDelivery) -> Identity:
@@ -37,7 +32,7 @@ class GitHubSource:
         identity = _header(delivery, "x-github-delivery")
         event = _header(delivery, "x-github-event")
         action = _payload(delivery).get("action")
-        return Identity(identity, f"{event}.{action[:MAX_ID]}" if isinstance(action, str) and action else event)
+        return Identity(identity, f"{event}.{action[:MAX_ACTION]}" if isinstance(action, str) and action else event)
 
     def normalize(self, delivery: WebhookDelivery, settings: WebhookSettings) -> Mapped:
         """The facts of conventions §4, or why there are none."""
@@ -46,21 +41,18 @@ class GitHubSource:
 
 
 def _header(delivery: WebhookDelivery, name: str) -> str:
-    value = (delivery.header(name) or "").strip()
-    if not value or len(value) > MAX_ID or not value.isprintable():
+    value = identifier(delivery.header(name))
+    if value is None:
         raise BadRequest(f"the header {name} is missing or not readable", header=name)
     return value
 
 
 def _payload(delivery: WebhookDelivery) -> dict[str, Any]:
     """The payload, whether it was sent as JSON or as a form."""
+    if not (delivery.header("content-type") or "").startswith("application/x-www-form-urlencoded"):
+        return decoded_object(delivery.body)
     try:
-        text = delivery.body.decode()
-        if (delivery.header("content-type") or "").startswith("application/x-www-form-urlencoded"):
-            text = parse_qs(text, strict_parsing=True, max_num_fields=10)["payload"][0]
-        payload = json.loads(text)
-    except (ValueError, KeyError, RecursionError):
-        raise MalformedJson("the delivery is not acceptable JSON") from None
-    if not isinstance(payload, dict):
-        raise MalformedJson("the delivery must be a JSON object")
-    return payload
+        form = parse_qs(delivery.body.decode(), strict_parsing=True, max_num_fields=10)
+        return decoded_object(form["payload"][0])
+    except (ValueError, KeyError):
+        raise MalformedJson("the delivery is not a form with a payload") from None

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         PluginError,
         ProcessError,
         RigError,
+        StaleDelivery,
         WorkspaceError,
     )
     from rig.model.health import CheckResult
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "rig.errors": "BadRequest BadSignature ConfigError MalformedJson PluginError ProcessError RigError WorkspaceError",
+    "rig.errors": "BadRequest BadSignature ConfigError MalformedJson PluginError ProcessError RigError StaleDelivery "
+    "WorkspaceError",
     "rig.model.health": "CheckResult",
     "rig.plugin.config": "PluginConfig ProviderConfig",
     "rig.plugin.contexts": "HealthChecker HealthCheckersContext HealthContext Identity Mapped ProvidersContext WebhookDelivery "
@@ -70,6 +72,7 @@ __all__ = [
     "RigError",
     "Session",
     "SessionResult",
+    "StaleDelivery",
     "Usage",
     "WebhookDelivery",
     "WebhookSettings",

@@ -68,6 +68,12 @@ class BadSignature(Unauthorized):
     code = "bad_signature"
 
 
+class StaleDelivery(BadSignature):
+    """The delivery was signed too long ago, or in the future; compare the clocks."""
+
+    code = "replay_rejected"
+
+
 class Forbidden(RigError):
     """This credential may not do that."""
 

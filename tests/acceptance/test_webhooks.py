@@ -107,4 +107,4 @@ def test_a_source_that_nobody_configured_is_401(deliver: Callable[..., tuple[int
     body = PAYLOAD.read_bytes()
     for path in ("/api/webhooks/nobody", "/webhooks/linear"):
         status, _ = deliver(body, "d", signed(body), path=path)
-        assert status == (401 if path.startswith("/api/") else 404)
+        assert status == 401

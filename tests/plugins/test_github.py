@@ -13,9 +13,9 @@ import pytest
 
 from rig import BadRequest, BadSignature, MalformedJson, Mapped, WebhookDelivery, WebhookSettings
 from rig.model import facts
+from rig.payload import priority
 from rig.work.keys import workspace_key
 from rig_github.config import GitHubConfig
-from rig_github.payload import priority
 from rig_github.source import GitHubSource
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "github"

@@ -76,7 +76,11 @@ class WebhookDelivery:
     body: bytes
     """The raw bytes that the sender signed."""
     headers: Mapping[str, str]
-    """Names in lower case."""
+    """Names in lower case. When a kept delivery is read again, those that could sign it are gone."""
+    source: str = ""
+    """The ``[[webhook_sources]] name`` that it is for."""
+    at: int = 0
+    """When it came, in microseconds since 1970 by Rig's clock: what a signed time is compared with."""
 
     def header(self, name: str) -> str | None:
         """The value of a header, None when it is missing or empty."""
@@ -88,9 +92,12 @@ class Identity:
     """What a delivery is called."""
 
     delivery_id: str
-    """The sender's own id of the delivery, the same when it is sent again; what duplicates are told by."""
+    """The sender's own id of the delivery, the same when it is sent again; what duplicates are told by. Empty when the sender
+    has none: the same body within a day is then the same delivery."""
     event: str
     """What happened, in the sender's words, such as ``issues.labeled``."""
+    fingerprint: str | None = None
+    """What two deliveries with one id must share to be the same, where the body changes when it is sent again; None: the body."""
 
 
 def _unknown(repo: str, branch: str | None, pull: int | None) -> int | None:
@@ -131,7 +138,11 @@ class WebhookSource(Protocol):
         ...
 
     def verify(self, delivery: WebhookDelivery, secrets: Sequence[str]) -> None:
-        """Raise BadSignature unless the delivery is signed with one of ``secrets``; reads raw bytes only, and parses nothing."""
+        """Raise BadSignature unless the delivery is signed with one of ``secrets``, over its raw bytes and in constant time.
+
+        Nothing is parsed before the signature is known to be good. Then StaleDelivery may be raised for a signed time that is too
+        far from ``delivery.at``.
+        """
         ...
 
     def identify(self, delivery: WebhookDelivery) -> Identity:

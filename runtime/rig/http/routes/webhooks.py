@@ -4,7 +4,7 @@ import hashlib
 
 from aiohttp import web
 
-from rig.errors import BadSignature, Conflict, IdempotencyReuse, RigError
+from rig.errors import BadSignature, Conflict, IdempotencyReuse, RigError, StaleDelivery
 from rig.http.ask import Ask, outcome
 from rig.http.deps import Hook
 from rig.http.routes import lists
@@ -29,11 +29,15 @@ async def receive_github_webhook(ask: Ask) -> web.StreamResponse:
     return await _receive(ask, "github")
 
 
+async def receive_linear_webhook(ask: Ask) -> web.StreamResponse:
+    """``POST /webhooks/linear``."""
+    return await _receive(ask, "linear")
+
+
 async def _receive(ask: Ask, name: str) -> web.StreamResponse:
-    delivery = WebhookDelivery(ask.raw, {k.lower(): v for k, v in ask.request.headers.items()})
-    hook = await _signed_for(ask, name, delivery)
+    hook, delivery = await _signed_for(ask, name)
     named = await hook.source.identify(delivery)
-    digest = hashlib.sha256(ask.raw).hexdigest()
+    digest = named.fingerprint or hashlib.sha256(ask.raw).hexdigest()
     row = ask.deps.store.get(DELIVERIES, hook.tenant, f"{hook.name}\n{named.delivery_id}")
     if row is not None:
         if row.digest != digest:
@@ -49,16 +53,20 @@ async def _receive(ask: Ask, name: str) -> web.StreamResponse:
     return ask.replay(committed.outcome, replayed=False)
 
 
-async def _signed_for(ask: Ask, name: str, delivery: WebhookDelivery) -> Hook:
+async def _signed_for(ask: Ask, name: str) -> tuple[Hook, WebhookDelivery]:
     """The source whose secret signed the delivery; raises BadSignature, also when no source has a secret."""
+    headers = {k.lower(): v for k, v in ask.request.headers.items()}
     for hook in ask.deps.hooks(name):
         if not hook.secrets:
             continue
+        delivery = WebhookDelivery(ask.raw, headers, hook.name, ask.deps.clock.now())
         try:
             await hook.source.verify(delivery, hook.secrets)
+        except StaleDelivery:
+            raise
         except BadSignature:
             continue
-        return hook
+        return hook, delivery
     raise BadSignature
 
 

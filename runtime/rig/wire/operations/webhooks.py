@@ -26,6 +26,17 @@ OPERATIONS: tuple[Operation, ...] = (
         body_limit=25 * MIB,
     ),
     Operation(
+        "receive_linear_webhook",
+        "POST",
+        ("/webhooks/linear",),
+        "Take in a signed delivery from Linear",
+        "webhooks",
+        SIGNATURE,
+        request="Delivery",
+        response="DeliveryAccepted",
+        body_limit=25 * MIB,
+    ),
+    Operation(
         "list_webhook_deliveries",
         "GET",
         ("/api/webhook-deliveries",),

@@ -1,8 +1,14 @@
-"""Reads fields out of untrusted JSON: what has not the expected shape is missing, and texts come clean and cut. Pure."""
+"""Reads fields out of untrusted JSON: what has not the expected shape is missing, and texts come clean and cut. Pure.
 
+Public, for authors of webhook sources.
+"""
+
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from rig.errors import MalformedJson
 
 MAX_LABELS = 100
 
@@ -14,6 +20,32 @@ PRIORITY = re.compile(r"^(?:priority|prio|p)[\s:/_-]*(critical|urgent|high|norma
 WORDS = {"urgent": "critical", "medium": "normal", "0": "critical", "1": "high", "2": "normal", "3": "low", "4": "low"}
 
 ORDER = ("critical", "high", "normal", "low")
+
+
+MAX_ID = 200
+"""Characters of a delivery's id."""
+
+
+def decoded(text: str | bytes) -> Any:
+    """JSON of any kind; raises MalformedJson, also for what is nested too deeply."""
+    try:
+        return json.loads(text.decode() if isinstance(text, bytes) else text)
+    except (ValueError, RecursionError):
+        raise MalformedJson("the delivery is not acceptable JSON") from None
+
+
+def decoded_object(text: str | bytes) -> dict[str, Any]:
+    """A JSON object; raises MalformedJson."""
+    found = decoded(text)
+    if not isinstance(found, dict):
+        raise MalformedJson("the delivery must be a JSON object")
+    return found
+
+
+def identifier(value: str | None) -> str | None:
+    """A header's value as the id of a delivery: stripped; None when it is missing, too long or not printable."""
+    value = (value or "").strip()
+    return value if value and len(value) <= MAX_ID and value.isprintable() else None
 
 
 def clean(value: str, limit: int) -> str:

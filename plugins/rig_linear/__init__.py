@@ -1,0 +1,15 @@
+"""Linear's webhooks: issues as facts."""
+
+from collections.abc import Sequence
+
+from rig import WebhookSource, WebhookSourcesContext, hookimpl
+
+RIG_REQUIRES = ">=0.1,<0.2"
+RIG_CONFIG = "rig_linear.config:LinearConfig"
+
+
+@hookimpl
+def rig_register_webhook_sources(context: WebhookSourcesContext) -> Sequence[WebhookSource]:
+    from rig_linear.source import LinearSource
+
+    return [LinearSource(context.config)]
