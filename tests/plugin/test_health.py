@@ -51,7 +51,8 @@ class Checker:
 
 
 def _board(*checkers: Any, deadline: float = 1.0, **rest: Any) -> HealthBoard:
-    return HealthBoard([Watched(c, Guard(c.name), deadline) for c in checkers], ManualClock(), **rest)
+    watched = [Watched(c, Guard(c.name), deadline) for c in checkers]
+    return HealthBoard(lambda: watched, ManualClock(), **rest)
 
 
 async def _after(seconds: float, result: Any = None) -> Any:
@@ -84,7 +85,7 @@ async def test_a_hanging_critical_checker_is_degraded_by_timeout_and_not_503() -
     faults: list[Fault] = []
     hang = Checker("hang", asyncio.Event().wait)
     watched = Watched(hang, Guard("p", on_fault=faults.append), 0.1)
-    board = HealthBoard([watched], ManualClock())
+    board = HealthBoard(lambda: [watched], ManualClock())
     for _ in range(9):
         report = await board.report(CONTEXT)
         assert _seen(report) == [("hang", "Degraded", "timeout")]
@@ -204,7 +205,8 @@ async def test_a_quarantined_plugin_and_a_broken_one_degrade_health() -> None:
     guard = Guard("p", strikes=1)
     guard.fault("x", "broke")
     checker = Checker("github", CheckResult)
-    board = HealthBoard([Watched(checker, guard)], ManualClock(), broken=lambda: [("p", "quarantined: x")])
+    watched = Watched(checker, guard)
+    board = HealthBoard(lambda: [watched], ManualClock(), broken=lambda: [("p", "quarantined: x")])
     report = await board.report(CONTEXT)
     assert _seen(report) == [("github", "Degraded", "plugin p is quarantined"), ("plugin:p", "Degraded", "quarantined: x")]
     assert (report.overall, checker.started) == ("Degraded", 0)

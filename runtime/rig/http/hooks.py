@@ -7,7 +7,7 @@ from rig.config import Settings
 from rig.http.deps import Hook
 from rig.model.tables import ISSUES, Query
 from rig.plugin.contexts import WebhookSettings
-from rig.plugin.host import GuardedSource
+from rig.plugin.guarded import GuardedSource
 from rig.store.port import Store
 from rig.vault.secrets import Secrets, resolve
 

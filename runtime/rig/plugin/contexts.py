@@ -38,6 +38,26 @@ class HealthCheckersContext(_Registration):
 
 
 @dataclass(frozen=True)
+class StepKindsContext(_Registration):
+    """Context of ``rig_register_step_kinds``."""
+
+
+@dataclass(frozen=True)
+class PriceSourcesContext(_Registration):
+    """Context of ``rig_register_price_sources``."""
+
+
+@dataclass(frozen=True)
+class OperationsContext(_Registration):
+    """Context of ``rig_register_operations``."""
+
+
+@dataclass(frozen=True)
+class CommandsContext(_Registration):
+    """Context of ``rig_register_commands``; the plugin is loaded by the command line then, not by the daemon."""
+
+
+@dataclass(frozen=True)
 class HealthContext:
     """What a health check may ask; handed to ``HealthChecker.check``."""
 

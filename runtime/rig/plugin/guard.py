@@ -17,6 +17,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any
 
 from rig.errors import Busy, PluginError, RigError
+from rig.plugin.calls import CallLog, CallOutcome
 from rig.plugin.contexts import Fault
 
 STRIKES = 5
@@ -79,8 +80,16 @@ def in_thread(function: Callable[..., Any], *args: Any) -> "Future[Any]":
 class Guard:
     """Guards the calls into one plugin and keeps its record of calls and faults."""
 
-    def __init__(self, plugin: str, *, strikes: int = STRIKES, on_fault: Callable[[Fault], None] | None = None) -> None:
+    def __init__(
+        self,
+        plugin: str,
+        *,
+        strikes: int = STRIKES,
+        on_fault: Callable[[Fault], None] | None = None,
+        log: CallLog | None = None,
+    ) -> None:
         self.plugin = plugin
+        self._log = log or CallLog()
         self.calls = 0
         self.seconds = 0.0
         """Time spent in timed calls."""
@@ -142,19 +151,31 @@ class Guard:
         self.timed += 1
         began = time.monotonic()
         try:
-            return in_thread(function, *map(handed, args)).result(deadline)
+            answer = in_thread(function, *map(handed, args)).result(deadline)
         except FutureTimeout as error:
             own = time.monotonic() - began < deadline  # the plugin's own TimeoutError
-            raise self.fault(what, describe(error) if own else f"timeout after {deadline:g} s") from error
-        except RigError:
+            raise self.fault(what, describe(error) if own else f"timeout after {deadline:g} s", began=began) from error
+        except RigError as error:
+            self._note(what, began, "refused", describe(error))
             raise
         except BaseException as error:
-            raise self.fault(what, describe(error)) from error
+            raise self.fault(what, describe(error), began=began) from error
         finally:
             self.seconds += time.monotonic() - began
+        self._note(what, began, "ok")
+        return answer
 
-    def fault(self, what: str, error: str, *, strike: bool = True) -> PluginError:
+    def release(self) -> None:
+        """Forget the strikes; a quarantined plugin is called again."""
+        self.strikes = 0
+        self.quarantined = False
+
+    def _note(self, what: str, began: float, outcome: CallOutcome, error: str | None = None) -> None:
+        self._log.add(self.plugin, what, time.monotonic() - began, outcome, error)
+
+    def fault(self, what: str, error: str, *, strike: bool = True, began: float | None = None) -> PluginError:
         """Record a fault, tell ``on_fault``, and give the error to raise, which names plugin, call and exception but not its text."""
+        self._note(what, time.monotonic() if began is None else began, "fault", error[:MAX_ERROR])
         self.last_error = f"{what}: {error}"[:MAX_ERROR]
         if strike:
             self.strikes += 1
@@ -182,17 +203,22 @@ class Guard:
                 answer = await self._in_thread(function, copies)
                 if isinstance(answer, Awaitable):
                     answer = await answer
-        except (asyncio.CancelledError, RigError):
+        except asyncio.CancelledError:
+            raise
+        except RigError as error:
+            self._note(what, self._began.get(task, began), "refused", describe(error))
             raise
         except BaseException as error:  # SystemExit would stop the daemon
-            raise self.fault(what, describe(error), strike=strike or not isinstance(error, Exception)) from error
+            began = self._began.get(task, began)
+            raise self.fault(what, describe(error), strike=strike or not isinstance(error, Exception), began=began) from error
         finally:
             began = self._began.pop(task, began)
             if timed:
                 self.timed += 1
                 self.seconds += time.monotonic() - began
         if expect is not None and not isinstance(answer, expect):
-            raise self.fault(what, f"answered with {type(answer).__name__}")
+            raise self.fault(what, f"answered with {type(answer).__name__}", began=began)
+        self._note(what, began, "ok")
         self.strikes = max(0, self.strikes - 1)
         return answer
 

@@ -79,15 +79,15 @@ class HealthBoard:
     """The deep health of the daemon: every checker that plugins registered, and the plugins that are broken."""
 
     def __init__(
-        self, watched: Sequence[Watched], clock: Clock, *, broken: Callable[[], Sequence[tuple[str, str]]] = tuple
+        self, watched: Callable[[], Sequence[Watched]], clock: Clock, *, broken: Callable[[], Sequence[tuple[str, str]]] = tuple
     ) -> None:
-        self._watched = tuple(watched)
+        self._watched = watched
         self._clock = clock
         self._broken = broken
 
     async def report(self, context: HealthContext) -> HealthReport:
         """Check everything at once and sum it up; answers within the deadline whatever hangs (I29)."""
-        dependencies = list(await asyncio.gather(*(w.look(context, self._clock) for w in self._watched)))
+        dependencies = list(await asyncio.gather(*(w.look(context, self._clock) for w in self._watched())))
         now = self._clock.now()
         for plugin, reason in self._broken():
             found = CheckResult("Degraded", reason)

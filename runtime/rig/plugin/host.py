@@ -3,74 +3,88 @@
 Made by the composition root; there is no other. Nothing here is global, so two hosts in one process know nothing of each other.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import EntryPoint
 from typing import Any
 
 from rig.clock import Clock
-from rig.errors import ConfigError, PluginError
-from rig.plugin.contexts import (
-    Fault,
-    HealthCheckersContext,
-    Identity,
-    Mapped,
-    ProvidersContext,
-    WebhookDelivery,
-    WebhookSettings,
-    WebhookSource,
-    WebhookSourcesContext,
-)
+from rig.errors import ConfigError, NotFound, PluginError
+from rig.plugin import admission, contexts
+from rig.plugin.calls import CallLog
+from rig.plugin.contexts import Fault
 from rig.plugin.guard import Guard
+from rig.plugin.guarded import GuardedOperation, GuardedPrices, GuardedProvider, GuardedSource, GuardedStep
 from rig.plugin.health import HealthBoard, Watched
-from rig.plugin.loader import Loaded, Loader, PluginSettings, strict_faults, validated
-from rig.plugin.provider import ProviderRegistration, Session, SessionResult
+from rig.plugin.hookspecs import HOOKS
+from rig.plugin.loader import Loaded, Loader, PluginSettings, strict_faults
 from rig.plugin.record import BROKEN, PluginRecord
 
 
-class GuardedSource:
-    """A webhook source whose calls are guarded and awaited."""
+@dataclass(frozen=True)
+class Kind:
+    """A kind of thing that plugins register."""
 
-    def __init__(self, source: WebhookSource, guard: Guard, deadline: float) -> None:
-        self.type = str(source.type)
-        self._source = source
-        self._guard = guard
-        self._deadline = deadline
-
-    async def verify(self, delivery: WebhookDelivery, secrets: Sequence[str]) -> None:
-        """Raises BadSignature, or PluginError when the plugin failed: nothing is known of the delivery then."""
-        await self._call("verify", self._source.verify, delivery, list(secrets))
-
-    async def identify(self, delivery: WebhookDelivery) -> Identity:
-        """Raises BadRequest for a delivery without a name."""
-        identity: Identity = await self._call("identify", self._source.identify, delivery, expect=Identity)
-        return identity
-
-    async def normalize(self, delivery: WebhookDelivery, settings: WebhookSettings) -> Mapped:
-        """What the delivery means. Raises BadRequest when it is not readable."""
-        mapped: Mapped = await self._call("normalize", self._source.normalize, delivery, settings, expect=Mapped)
-        return mapped
-
-    async def _call(self, name: str, function: Callable[..., Any], *args: Any, expect: Any = None) -> Any:
-        return await self._guard.call(f"{self.type}.{name}", function, *args, deadline=self._deadline, expect=expect)
+    hook: str
+    context: type[Any]
+    wrong: admission.Wrong
+    """What is wrong with a thing, None when it may be registered."""
+    key: Callable[[Any, str], str]
+    """(thing, plugin) to the name that it must have alone."""
+    guarded: Callable[[Any, str, Guard, PluginSettings], Any]
+    """(thing, plugin, guard, settings) to what the rest of Rig calls."""
 
 
-class GuardedProvider:
-    """A provider whose sessions can't take the daemon with them; itself a ``rig.Provider``."""
+def _name(thing: Any, plugin: str) -> str:
+    return str(thing.name)
 
-    def __init__(self, registration: ProviderRegistration, guard: Guard) -> None:
-        self.name = registration.name
-        self.registration = registration
-        self._guard = guard
 
-    def configure(self, raw: Mapping[str, Any] | None) -> Any:
-        """The validated ``[providers.<name>]``. Raises ConfigError with every fault at once, also when a needed key is missing."""
-        return validated(self.registration.config, raw or {}, f"providers.{self.name}")
-
-    async def run(self, session: Session) -> SessionResult:
-        """Run one session; no deadline but cancellation. Raises the provider's RigError, or PluginError for anything else."""
-        run = self.registration.provider.run
-        result: SessionResult = await self._guard.call(f"{self.name}.run", run, session, deadline=None, expect=SessionResult)
-        return result
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        "rig_register_providers",
+        contexts.ProvidersContext,
+        admission.provider,
+        _name,
+        lambda thing, plugin, guard, settings: GuardedProvider(thing, guard),
+    ),
+    Kind(
+        "rig_register_webhook_sources",
+        contexts.WebhookSourcesContext,
+        admission.webhook_source,
+        lambda thing, plugin: str(thing.type),
+        lambda thing, plugin, guard, settings: GuardedSource(thing, guard, settings.call_seconds),
+    ),
+    Kind(
+        "rig_register_health_checkers",
+        contexts.HealthCheckersContext,
+        admission.health_checker,
+        _name,
+        lambda thing, plugin, guard, settings: Watched(thing, guard),
+    ),
+    Kind(
+        "rig_register_step_kinds",
+        contexts.StepKindsContext,
+        admission.step_kind,
+        _name,
+        lambda thing, plugin, guard, settings: GuardedStep(thing, guard),
+    ),
+    Kind(
+        "rig_register_price_sources",
+        contexts.PriceSourcesContext,
+        admission.price_source,
+        _name,
+        lambda thing, plugin, guard, settings: GuardedPrices(thing, guard),
+    ),
+    Kind(
+        "rig_register_operations",
+        contexts.OperationsContext,
+        admission.operation,
+        lambda thing, plugin: f"{plugin}/{thing.name}",
+        lambda thing, plugin, guard, settings: GuardedOperation(thing, plugin, guard),
+    ),
+)
+"""What the daemon asks plugins for. Commands are the command line's (``rig.plugin.commands``)."""
 
 
 class PluginHost:
@@ -86,15 +100,32 @@ class PluginHost:
         *,
         on_fault: Callable[[Fault], None] | None = None,
         entries: Iterable[EntryPoint] | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.settings = settings or PluginSettings()
+        self.calls = CallLog(clock)
         self.providers: dict[str, GuardedProvider] = {}
         """By the name in ``[providers.<name>]``."""
         self.webhook_sources: dict[str, GuardedSource] = {}
         """By type."""
+        self.step_kinds: dict[str, GuardedStep] = {}
+        """By the name in a step's ``kind``."""
+        self.price_sources: dict[str, GuardedPrices] = {}
+        """By name, in the order in which they are asked."""
+        self.operations: dict[str, GuardedOperation] = {}
+        """By ``<plugin>/<name>``."""
         self._watched: dict[str, Watched] = {}
-        self._owners: dict[str, list[tuple[dict[str, Any], str]]] = {}
-        self._loader = Loader(self.settings, entries, on_fault)
+        self._registries: dict[str, dict[str, Any]] = {
+            "rig_register_providers": self.providers,
+            "rig_register_webhook_sources": self.webhook_sources,
+            "rig_register_health_checkers": self._watched,
+            "rig_register_step_kinds": self.step_kinds,
+            "rig_register_price_sources": self.price_sources,
+            "rig_register_operations": self.operations,
+        }
+        self._owned: dict[str, dict[tuple[str, str], Any]] = {}
+        """Plugin to what it registered, by hook and key; kept while the plugin is disabled."""
+        self._loader = Loader(self.settings, entries, on_fault, self.calls)
 
     def load(self) -> None:
         """Load and register everything that is installed and wanted; call it once, before the daemon serves.
@@ -102,15 +133,12 @@ class PluginHost:
         Raises PluginError naming each broken plugin when ``settings.strict``.
         """
         self._loader.load()
-        self._loader.register("rig_register_providers", ProvidersContext, self._add_provider)
-        self._loader.register("rig_register_webhook_sources", WebhookSourcesContext, self._add_source)
-        self._loader.register("rig_register_health_checkers", HealthCheckersContext, self._add_checker)
         for plugin in self._loader.plugins.values():
-            if plugin.state != "enabled":  # a half-registered plugin leaves nothing behind
-                for registry, key in self._owners.get(plugin.entry.name, []):
-                    del registry[key]
+            self._register(plugin)
         if self.settings.strict and (faults := strict_faults(list(self._loader.plugins.values()))):
             raise PluginError("RIG_STRICT_PLUGINS is set and a plugin is broken: " + "; ".join(faults), faults=faults)
+
+    # What there is
 
     def records(self) -> list[PluginRecord]:
         """A row for each plugin, by name."""
@@ -123,41 +151,76 @@ class PluginHost:
             raise ConfigError(f"there is no provider {name!r}; installed: {known}", provider=name)
         return self.providers[name]
 
+    def implementations(self, hook: str) -> list[tuple[Loaded, Callable[..., Any], int]]:
+        """(plugin, function, number of its arguments) of every enabled implementation of a hook, by the plugin's name."""
+        return self._loader.implementations(hook)
+
+    def config_models(self) -> Mapping[str, Any]:
+        """Plugin to the pydantic model of its ``[plugins.<name>]``, for the schema of the configuration."""
+        return {name: p.model for name, p in self._loader.plugins.items() if p.model is not None}
+
     def health(self, clock: Clock) -> HealthBoard:
         """The board of every registered checker; broken plugins appear on it as ``plugin:<name>``, not critical."""
-        return HealthBoard(list(self._watched.values()), clock, broken=self._broken)
+        return HealthBoard(lambda: tuple(self._watched.values()), clock, broken=self._broken)
 
     def _broken(self) -> list[tuple[str, str]]:
         rows = [r for r in self.records() if r.state in BROKEN]
         return [(r.name, f"{r.state}: {(r.last_error or '').split(':')[0]}") for r in rows]
 
-    def _add_provider(self, plugin: Loaded, thing: object) -> str | None:
-        if not isinstance(thing, ProviderRegistration) or not callable(getattr(thing.provider, "run", None)):
-            return f"a ProviderRegistration with a provider is wanted, not {type(thing).__name__}"
-        return self._add(plugin, self.providers, thing.name, GuardedProvider(thing, plugin.guard))
+    # Switching plugins off and on
 
-    def _add_source(self, plugin: Loaded, thing: object) -> str | None:
-        wanted = ("verify", "identify", "normalize")
-        if not isinstance(getattr(thing, "type", None), str) or not all(callable(getattr(thing, n, None)) for n in wanted):
-            return f"a WebhookSource with type, {', '.join(wanted)} is wanted, not {type(thing).__name__}"
-        source: Any = thing
-        guarded = GuardedSource(source, plugin.guard, self.settings.call_seconds)
-        return self._add(plugin, self.webhook_sources, guarded.type, guarded)
+    def disable(self, name: str) -> PluginRecord:
+        """Take a plugin out: nothing calls it any more, but what runs goes on to its end. Raises NotFound."""
+        plugin = self._plugin(name)
+        for hook, key in self._owned.get(name, {}):
+            self._registries[hook].pop(key, None)
+        self._loader.disable(plugin)
+        return _record(plugin)
 
-    def _add_checker(self, plugin: Loaded, thing: object) -> str | None:
-        checker: Any = thing
-        if not isinstance(getattr(checker, "name", None), str) or not callable(getattr(checker, "check", None)):
-            return f"a HealthChecker with name, critical and check is wanted, not {type(thing).__name__}"
-        if not isinstance(getattr(checker, "critical", None), bool):
-            return f"the health checker {checker.name} does not say whether it is critical"
-        return self._add(plugin, self._watched, checker.name, Watched(checker, plugin.guard))
+    def enable(self, name: str) -> PluginRecord:
+        """Let a plugin in, or out of its quarantine; blocking, call it off the loop. Raises NotFound.
 
-    def _add(self, plugin: Loaded, registry: dict[str, Any], key: str, value: Any) -> str | None:
-        if key in registry:
-            return f"{key!r} is registered already"
-        registry[key] = value
-        self._owners.setdefault(plugin.entry.name, []).append((registry, key))
-        return None
+        One that was never loaded is loaded now; whether that worked is in its record.
+        """
+        plugin = self._plugin(name)
+        plugin.guard.release()
+        if plugin.state == "enabled":
+            return _record(plugin)
+        self._loader.enable(plugin)
+        for (hook, key), thing in self._owned.get(name, {}).items():
+            self._registries[hook].setdefault(key, thing)
+        if name not in self._owned:
+            self._register(plugin)
+        return _record(plugin)
+
+    def _plugin(self, name: str) -> Loaded:
+        plugin = self._loader.plugins.get(name)
+        if plugin is None:
+            raise NotFound(f"there is no plugin {name!r}")
+        return plugin
+
+    def _register(self, plugin: Loaded) -> None:
+        """Ask a plugin for everything that it adds; half-registered plugins leave nothing behind."""
+        if plugin.state != "enabled":
+            return
+        owned: dict[tuple[str, str], Any] = {}
+        name = plugin.entry.name
+
+        def accept(thing: Any, kind: Kind) -> str | None:
+            if wrong := kind.wrong(thing):
+                return wrong
+            key = kind.key(thing, name)
+            if key in self._registries[kind.hook] or (kind.hook, key) in owned:
+                return f"{key!r} is registered already"
+            owned[kind.hook, key] = kind.guarded(thing, name, plugin.guard, self.settings)
+            return None
+
+        for kind in KINDS:
+            self._loader.register(plugin, kind.hook, kind.context, partial(accept, kind=kind))
+        if plugin.state == "enabled":
+            self._owned[name] = owned
+            for (hook, key), guarded in owned.items():
+                self._registries[hook][key] = guarded
 
 
 def _record(plugin: Loaded) -> PluginRecord:
@@ -173,4 +236,5 @@ def _record(plugin: Loaded) -> PluginRecord:
         ms_per_call=guard.ms_per_call,
         strikes=guard.strikes,
         last_error=guard.last_error,
+        deprecated=tuple(f"{hook}: {note}" for hook in plugin.hooks if (note := HOOKS[hook].deprecated)),
     )

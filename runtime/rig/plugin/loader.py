@@ -21,11 +21,12 @@ import pluggy
 import rig
 from rig.errors import ConfigError, PluginError
 from rig.plugin import hookspecs
+from rig.plugin.calls import CallLog
 from rig.plugin.contexts import Fault
 from rig.plugin.files import file_entries
 from rig.plugin.guard import STRIKES, Guard, describe, in_thread
 
-RESERVED = frozenset({"disabled", "dir"})
+RESERVED = frozenset({"allow", "disabled", "dir"})
 """Keys of ``[plugins]`` itself, which no plugin may be called by."""
 
 
@@ -48,6 +49,8 @@ class PluginSettings:
     call_seconds: float = 5.0
     """How long a call into a webhook source may take."""
     strikes: int = STRIKES
+    allow: frozenset[str] | None = None
+    """``[plugins] allow``: others are not loaded; None allows all."""
 
     @classmethod
     def of(cls, section: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> "PluginSettings":
@@ -56,6 +59,7 @@ class PluginSettings:
         only = environ.get("RIG_LOAD_PLUGINS")
         return cls(
             disabled=frozenset(section.get("disabled", ())),
+            allow=frozenset(section["allow"]) if section.get("allow") else None,
             only=None if only is None else frozenset(n.strip() for n in only.split(",") if n.strip()),
             strict=environ.get("RIG_STRICT_PLUGINS", "") not in ("", "0"),
             folder=Path(section["dir"]).expanduser() if section.get("dir") else None,
@@ -81,6 +85,10 @@ class Loaded:
     state: str = "enabled"
     hooks: tuple[str, ...] = ()
     config: Any = None
+    model: Any = None
+    """The pydantic model of its configuration, None when it declares none."""
+    module: ModuleType | None = None
+    """None until it is loaded."""
 
 
 def validated(model: Any, raw: Any, where: str) -> Any:
@@ -109,7 +117,9 @@ class Loader:
         settings: PluginSettings,
         entries: Iterable[EntryPoint] | None = None,
         on_fault: Callable[[Fault], None] | None = None,
+        calls: CallLog | None = None,
     ) -> None:
+        self._calls = calls
         self.plugins: dict[str, Loaded] = {}
         """By name, in order of name."""
         self._settings = settings
@@ -129,36 +139,53 @@ class Loader:
                 if self.plugins[name].entry.value != entry.value:  # the same line may be found twice on the path
                     self.fail(self.plugins[name], "load_error", f"two plugins are called {name}")
                 continue
-            guard = Guard(name, strikes=self._settings.strikes, on_fault=self._on_fault)
+            guard = Guard(name, strikes=self._settings.strikes, on_fault=self._on_fault, log=self._calls)
             plugin = self.plugins[name] = Loaded(entry, guard)
-            only = self._settings.only
-            if name in self._settings.disabled or (only is not None and name not in only):
+            only, allow = self._settings.only, self._settings.allow
+            if name in self._settings.disabled or any(names is not None and name not in names for names in (only, allow)):
                 plugin.state = "disabled"
                 continue
-            try:
-                self._admit(plugin)
-            except Broken as broken:
-                self.fail(plugin, broken.state, broken.text)
+            self._try(plugin)
 
-    def register(self, hook: str, context: type[Any], accept: Callable[[Loaded, object], str | None]) -> None:
-        """Call a registration hook, one plugin after the other, and hand each thing that it returns to ``accept``.
+    def _try(self, plugin: Loaded) -> None:
+        try:
+            self._admit(plugin)
+        except Broken as broken:
+            self.fail(plugin, broken.state, broken.text)
+
+    def disable(self, plugin: Loaded) -> None:
+        """Take a plugin's hooks out."""
+        self.fail(plugin, "disabled", plugin.guard.last_error)
+
+    def enable(self, plugin: Loaded) -> None:
+        """Put a disabled plugin's hooks back in, or load it again where that failed; blocking."""
+        plugin.state = "enabled"
+        if plugin.module is None:
+            plugin.guard.last_error = None
+            self._try(plugin)
+        else:
+            self._manager.register(plugin.module, plugin.entry.name)
+
+    def implementations(self, hook: str) -> list[tuple[Loaded, Callable[..., Any], int]]:
+        """(plugin, function, number of its arguments) of every implementation of a hook, by the plugin's name."""
+        found = sorted(getattr(self._manager.hook, hook).get_hookimpls(), key=lambda i: str(i.plugin_name))
+        return [(self.plugins[i.plugin_name], i.function, len(i.argnames)) for i in found]
+
+    def register(self, plugin: Loaded, hook: str, context: type[Any], accept: Callable[[Any], str | None]) -> None:
+        """Call a plugin's registration hook, if it has it, and hand each thing that it returns to ``accept``.
 
         ``accept`` says what is wrong with a thing, None when it took it; a plugin with a wrong thing is broken.
         """
-        for implementation in sorted(getattr(self._manager.hook, hook).get_hookimpls(), key=lambda i: str(i.plugin_name)):
-            plugin = self.plugins[implementation.plugin_name]
-            if plugin.state != "enabled":
+        for owner, function, arity in self.implementations(hook):
+            if owner is not plugin:
                 continue
-            arguments = [context(rig_version=rig.__version__, plugin=plugin.entry.name, config=plugin.config)]
-            arguments = arguments[: len(implementation.argnames)]
+            arguments = [context(rig_version=rig.__version__, plugin=plugin.entry.name, config=plugin.config)][:arity]
             try:
-                given = plugin.guard.call_blocking(
-                    hook, implementation.function, *arguments, deadline=self._settings.load_seconds
-                )
+                given = plugin.guard.call_blocking(hook, function, *arguments, deadline=self._settings.load_seconds)
                 if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
                     raise Broken("load_error", f"{hook} must return a list, not {type(given).__name__}")
                 for thing in given:
-                    if wrong := accept(plugin, thing):
+                    if wrong := accept(thing):
                         raise Broken("load_error", f"{hook}: {wrong}")
             except Broken as broken:
                 self.fail(plugin, broken.state, broken.text)
@@ -169,7 +196,7 @@ class Loader:
             except Exception as error:  # noqa: BLE001 - its own RigError, or what iterating over its answer raised
                 self.fail(plugin, "load_error", f"{hook}: {describe(error)}")
 
-    def fail(self, plugin: Loaded, state: str, text: str) -> None:
+    def fail(self, plugin: Loaded, state: str, text: str | None) -> None:
         """Mark a plugin as broken and take its hooks out."""
         plugin.state = state
         plugin.guard.last_error = text
@@ -187,6 +214,7 @@ class Loader:
         model = getattr(module, "RIG_CONFIG", None)
         if isinstance(model, str):
             model = self._timely(partial(_resolve, model), f"import of {model}")
+        plugin.model = model
         try:
             plugin.config = self._timely(
                 lambda: validated(model, self._settings.config.get(name, {}), f"plugins.{name}"), "validation"
@@ -200,6 +228,7 @@ class Loader:
             raise Broken("load_error", describe(error)) from None
         found = self._manager.get_hookcallers(module) or []
         plugin.hooks = tuple(sorted(caller.name for caller in found))
+        plugin.module = module
         for caller in found:
             if any(i.hookwrapper or i.wrapper for i in caller.get_hookimpls() if i.plugin_name == name):
                 raise Broken("load_error", f"{caller.name} is a wrapper, and plugins don't wrap each other")

@@ -24,3 +24,5 @@ class PluginRecord(msgspec.Struct, frozen=True):
     ms_per_call: float = 0.0
     strikes: int = 0
     last_error: str | None = None
+    deprecated: tuple[str, ...] = ()
+    """Hooks of this plugin that will go away, with what to use instead."""

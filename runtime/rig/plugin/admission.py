@@ -1,0 +1,72 @@
+"""What a plugin may register: for each registration hook, what is wrong with a thing that it gave."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from rig.plugin.operations import PluginOperation
+from rig.plugin.provider import ProviderRegistration
+
+_NAME = re.compile(r"^[a-z][a-z0-9_-]{0,63}$")
+
+
+def _lacks(thing: object, what: str, *, texts: tuple[str, ...] = (), calls: tuple[str, ...] = ()) -> str | None:
+    if all(isinstance(getattr(thing, n, None), str) for n in texts) and all(callable(getattr(thing, n, None)) for n in calls):
+        return None
+    return f"{what} with {', '.join((*texts, *calls))} is wanted, not {type(thing).__name__}"
+
+
+def provider(thing: object) -> str | None:
+    """``rig_register_providers``."""
+    if not isinstance(thing, ProviderRegistration) or not callable(getattr(thing.provider, "run", None)):
+        return f"a ProviderRegistration with a provider is wanted, not {type(thing).__name__}"
+    return None
+
+
+def webhook_source(thing: object) -> str | None:
+    """``rig_register_webhook_sources``."""
+    return _lacks(thing, "a WebhookSource", texts=("type",), calls=("verify", "identify", "normalize"))
+
+
+def health_checker(thing: object) -> str | None:
+    """``rig_register_health_checkers``."""
+    if not isinstance(getattr(thing, "name", None), str) or not callable(getattr(thing, "check", None)):
+        return f"a HealthChecker with name, critical and check is wanted, not {type(thing).__name__}"
+    if not isinstance(getattr(thing, "critical", None), bool):
+        return f"the health checker {thing.name} does not say whether it is critical"  # type: ignore[attr-defined]
+    return None
+
+
+def step_kind(thing: object) -> str | None:
+    """``rig_register_step_kinds``."""
+    if wrong := _lacks(thing, "a StepKind", texts=("name",), calls=("run",)):
+        return wrong
+    return None if _NAME.match(thing.name) else f"a step kind may not be called {thing.name!r}"  # type: ignore[attr-defined]
+
+
+def price_source(thing: object) -> str | None:
+    """``rig_register_price_sources``."""
+    return _lacks(thing, "a PriceSource", texts=("name",), calls=("price",))
+
+
+def operation(thing: object) -> str | None:
+    """``rig_register_operations``."""
+    if not isinstance(thing, PluginOperation):
+        return f"a PluginOperation is wanted, not {type(thing).__name__}"
+    if not _NAME.match(thing.name):
+        return f"an operation may not be called {thing.name!r}"
+    if thing.method not in ("GET", "POST") or thing.scope not in ("read", "write", "admin"):
+        return f"the operation {thing.name} has a method or scope that there is not"
+    if thing.method == "GET" and thing.request is not None:
+        return f"the operation {thing.name} is a GET and takes no body"
+    if thing.method == "POST" and thing.scope == "read":
+        return f"the operation {thing.name} is a POST and needs at least the scope write"
+    return None
+
+
+def command(thing: object) -> str | None:
+    """``rig_register_commands``."""
+    return _lacks(thing, "a click.Command", texts=("name",), calls=("main", "invoke"))
+
+
+Wrong = Callable[[Any], str | None]

@@ -1,0 +1,136 @@
+"""What plugins registered, under their guards: what the rest of Rig calls."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from rig.errors import BadRequest, RigError
+from rig.plugin.contexts import Identity, Mapped, WebhookDelivery, WebhookSettings, WebhookSource
+from rig.plugin.guard import Guard
+from rig.plugin.loader import validated
+from rig.plugin.operations import OperationRequest, PluginOperation
+from rig.plugin.pricing import ModelPrice, PriceSource
+from rig.plugin.provider import ProviderRegistration, Session, SessionResult
+from rig.plugin.steps import StepContext, StepKind, StepResult
+
+PRICE_SECONDS = 5.0
+"""How long a price source may take for a model."""
+OPERATION_SECONDS = 30.0
+"""How long an operation of a plugin may take."""
+
+
+class GuardedSource:
+    """A webhook source whose calls are guarded and awaited."""
+
+    def __init__(self, source: WebhookSource, guard: Guard, deadline: float) -> None:
+        self.type = str(source.type)
+        self._source = source
+        self._guard = guard
+        self._deadline = deadline
+
+    async def verify(self, delivery: WebhookDelivery, secrets: Sequence[str]) -> None:
+        """Raises BadSignature, or PluginError when the plugin failed: nothing is known of the delivery then."""
+        await self._call("verify", self._source.verify, delivery, list(secrets))
+
+    async def identify(self, delivery: WebhookDelivery) -> Identity:
+        """Raises BadRequest for a delivery without a name."""
+        identity: Identity = await self._call("identify", self._source.identify, delivery, expect=Identity)
+        return identity
+
+    async def normalize(self, delivery: WebhookDelivery, settings: WebhookSettings) -> Mapped:
+        """What the delivery means. Raises BadRequest when it is not readable."""
+        mapped: Mapped = await self._call("normalize", self._source.normalize, delivery, settings, expect=Mapped)
+        return mapped
+
+    async def _call(self, name: str, function: Callable[..., Any], *args: Any, expect: Any = None) -> Any:
+        return await self._guard.call(f"{self.type}.{name}", function, *args, deadline=self._deadline, expect=expect)
+
+
+class GuardedProvider:
+    """A provider whose sessions can't take the daemon with them; itself a ``rig.Provider``."""
+
+    def __init__(self, registration: ProviderRegistration, guard: Guard) -> None:
+        self.name = registration.name
+        self.registration = registration
+        self._guard = guard
+
+    def configure(self, raw: Mapping[str, Any] | None) -> Any:
+        """The validated ``[providers.<name>]``. Raises ConfigError with every fault at once, also when a needed key is missing."""
+        return validated(self.registration.config, raw or {}, f"providers.{self.name}")
+
+    async def run(self, session: Session) -> SessionResult:
+        """Run one session; no deadline but cancellation. Raises the provider's RigError, or PluginError for anything else."""
+        run = self.registration.provider.run
+        result: SessionResult = await self._guard.call(f"{self.name}.run", run, session, deadline=None, expect=SessionResult)
+        return result
+
+
+class GuardedStep:
+    """A step kind; cancellation ends its steps, and the step's own deadline is the caller's."""
+
+    def __init__(self, kind: StepKind, guard: Guard) -> None:
+        self.name = str(kind.name)
+        self._kind = kind
+        self._guard = guard
+
+    def params(self, raw: Mapping[str, Any], where: str) -> Any:
+        """The validated parameters of a step. Raises ConfigError with every fault at once."""
+        model = getattr(self._kind, "params", None)
+        return dict(raw) if model is None else validated(model, raw, where)
+
+    async def run(self, context: StepContext) -> StepResult:
+        """Do a step. Raises PluginError when the plugin fails."""
+        result: StepResult = await self._guard.call(
+            f"{self.name}.run", self._kind.run, context, deadline=context.deadline_seconds, expect=StepResult
+        )
+        return result
+
+
+class GuardedPrices:
+    """A price source; blocking, for a worker thread."""
+
+    def __init__(self, source: PriceSource, guard: Guard) -> None:
+        self.name = str(source.name)
+        self._source = source
+        self._guard = guard
+
+    def price(self, model: str) -> ModelPrice | None:
+        """The price of a model, None when the source does not know it or fails."""
+        try:
+            found = self._guard.call_blocking(f"{self.name}.price", self._source.price, model, deadline=PRICE_SECONDS)
+        except RigError:
+            return None
+        if found is not None and not isinstance(found, ModelPrice):
+            self._guard.fault(f"{self.name}.price", f"answered with {type(found).__name__}")
+            return None
+        return found
+
+
+class GuardedOperation:
+    """An endpoint of a plugin."""
+
+    def __init__(self, operation: PluginOperation, plugin: str, guard: Guard) -> None:
+        self.operation = operation
+        self.plugin = plugin
+        self._guard = guard
+
+    def body(self, raw: Any) -> Any:
+        """The validated body. Raises BadRequest that names every fault."""
+        if self.operation.request is None:
+            if raw not in (None, {}):
+                raise BadRequest("this operation takes no body")
+            return None
+        from pydantic import ValidationError
+
+        try:
+            return self.operation.request.model_validate({} if raw is None else raw)
+        except ValidationError as error:
+            faults = [
+                {"field": ".".join(map(str, e["loc"])), "message": e["msg"]}
+                for e in error.errors(include_url=False, include_context=False, include_input=False)
+            ]
+            raise BadRequest("the body is not what the operation takes", errors=faults) from None
+
+    async def handle(self, request: OperationRequest) -> Any:
+        """What the plugin answers. Raises its RigError, or PluginError."""
+        what = f"x/{self.plugin}/{self.operation.name}"
+        return await self._guard.call(what, self.operation.handler, request, deadline=OPERATION_SECONDS)

@@ -1,0 +1,124 @@
+"""What the before and after hooks are told, and what they may answer.
+
+A *before* hook may change or stop what is about to happen; it is awaited, with a deadline, and one that fails is passed over.
+An *after* hook is told, in order, beside the work: it can hold nothing up, and what it misses is still in the log.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Veto:
+    """What a before hook answers to stop what is about to happen."""
+
+    reason: str
+    """In a few words, for people: it is in the log and in ``rig why``."""
+    seconds: float = 60.0
+    """How long until it may be tried again, where trying again makes sense."""
+
+
+@dataclass(frozen=True)
+class RunChanges:
+    """What ``rig_before_run`` answers to change a run."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Added to the agent's environment; names of Rig's own (``RIG_*``, ``HOME``, ``PATH``) are left out."""
+    note: str = ""
+    """Added to the end of the prompt, as text of the operator and not of the issue."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What ``rig_before_attention`` answers when nobody needs to be asked."""
+
+    answer: str
+    """``approve`` or ``deny`` where a decision is asked for, else the answer's text."""
+
+
+@dataclass(frozen=True)
+class DispatchContext:
+    """An issue that a slot of this daemon has claimed and is about to work on (or has begun to)."""
+
+    issue: str
+    """The issue's stream, such as ``owner/repo#42``."""
+    title: str | None
+    """Untrusted text."""
+    labels: tuple[str, ...]
+    priority: str
+    """critical, high, normal or low."""
+    attempt: int
+    """From 1."""
+    agent: str
+    provider: str
+    model: str | None
+    """None lets the provider choose."""
+
+
+@dataclass(frozen=True)
+class RunContext(DispatchContext):
+    """An execution that is about to start."""
+
+    execution: str = ""
+    job: str = ""
+
+
+@dataclass(frozen=True)
+class RunEndedContext(RunContext):
+    """An execution that has ended and was reported."""
+
+    outcome: str = ""
+    """completed, failed, cancelled, interrupted, stalled or timed_out."""
+    reason: str = ""
+    """In a few words, empty when completed."""
+    turns: int = 0
+
+
+@dataclass(frozen=True)
+class CompletionContext:
+    """A completion that is about to be written: an agent, or a slot of this daemon, says that its work is done."""
+
+    issue: str
+    title: str | None
+    labels: tuple[str, ...]
+    agent: str
+    to: str
+    """The state that the issue would get: in_review or done."""
+    branch: str | None
+    commit: str | None
+    """Where the branch stands, None when the agent does not say."""
+    result: str | None
+    """The agent's last words, untrusted."""
+
+
+@dataclass(frozen=True)
+class TransitionContext:
+    """An issue's state has changed; the event is in the log."""
+
+    issue: str
+    before: str | None
+    """Rig's own word (``GET /api/v1/transitions``); None when the issue was new or not open before."""
+    after: str
+    event: str
+    """Type of the event, in snake_case."""
+    sequence: int
+    at: str
+    """UTC, ISO 8601."""
+    agent: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class AttentionContext:
+    """Something needs a human."""
+
+    id: str
+    kind: str
+    """As ``GET /api/v1/attention`` calls it, such as ``question``."""
+    subject: str
+    """The issue or thing it is about."""
+    question: str
+    """Untrusted text."""
+    options: tuple[str, ...] = ()
+    deadline: str | None = None
+    """UTC, ISO 8601; None: it waits for ever."""

@@ -1,0 +1,35 @@
+"""What an operation of a plugin is: an endpoint at ``/x/<plugin>/<name>``, and ``rig x <plugin> <name>``."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class OperationRequest:
+    """One call of an operation."""
+
+    tenant: str
+    principal: str
+    """Who asks, such as ``key:ci``."""
+    query: Mapping[str, str] = field(default_factory=dict)
+    """Query parameters, the first of each name."""
+    body: Any = None
+    """An instance of the operation's ``request`` model; None for a GET, or when it declares none."""
+
+
+@dataclass(frozen=True)
+class PluginOperation:
+    """One thing that a plugin adds to the API."""
+
+    name: str
+    """Lower case, ``[a-z][a-z0-9_-]*``; the last part of the path."""
+    summary: str
+    """One line for ``rig api``, the palette and the OpenAPI document."""
+    handler: Callable[[OperationRequest], Awaitable[Any]]
+    """Answers with what JSON can say; a ``rig.RigError`` that it raises becomes the answer, anything else is a fault and 503."""
+    method: Literal["GET", "POST"] = "GET"
+    scope: Literal["read", "write", "admin"] = "read"
+    """Weakest scope that may call it. A POST needs at least ``write``."""
+    request: type[Any] | None = None
+    """pydantic model of a POST's body, None when it takes none."""
