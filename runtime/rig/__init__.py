@@ -21,19 +21,37 @@ if TYPE_CHECKING:
     from rig.model.health import CheckResult
     from rig.plugin.config import PluginConfig, ProviderConfig
     from rig.plugin.contexts import (
+        CommandsContext,
         HealthChecker,
         HealthCheckersContext,
         HealthContext,
         Identity,
         Mapped,
+        OperationsContext,
+        PriceSourcesContext,
         ProvidersContext,
+        StepKindsContext,
         WebhookDelivery,
         WebhookSettings,
         WebhookSource,
         WebhookSourcesContext,
     )
     from rig.plugin.hookspecs import hookimpl
+    from rig.plugin.moments import (
+        AttentionContext,
+        CompletionContext,
+        DispatchContext,
+        Reply,
+        RunChanges,
+        RunContext,
+        RunEndedContext,
+        TransitionContext,
+        Veto,
+    )
+    from rig.plugin.operations import OperationRequest, PluginOperation
+    from rig.plugin.pricing import ModelPrice, PriceSource
     from rig.plugin.provider import Asks, Child, Provider, ProviderRegistration, Session, SessionResult, Usage
+    from rig.plugin.steps import StepContext, StepKind, StepResult
 
 __version__ = "0.1.0"
 
@@ -42,38 +60,64 @@ _HOMES = {
     "WorkspaceError",
     "rig.model.health": "CheckResult",
     "rig.plugin.config": "PluginConfig ProviderConfig",
-    "rig.plugin.contexts": "HealthChecker HealthCheckersContext HealthContext Identity Mapped ProvidersContext WebhookDelivery "
+    "rig.plugin.contexts": "CommandsContext HealthChecker HealthCheckersContext HealthContext Identity Mapped "
+    "OperationsContext PriceSourcesContext ProvidersContext StepKindsContext WebhookDelivery "
     "WebhookSettings WebhookSource WebhookSourcesContext",
     "rig.plugin.hookspecs": "hookimpl",
+    "rig.plugin.moments": "AttentionContext CompletionContext DispatchContext Reply RunChanges RunContext RunEndedContext "
+    "TransitionContext Veto",
+    "rig.plugin.operations": "OperationRequest PluginOperation",
+    "rig.plugin.pricing": "ModelPrice PriceSource",
     "rig.plugin.provider": "Asks Child Provider ProviderRegistration Session SessionResult Usage",
+    "rig.plugin.steps": "StepContext StepKind StepResult",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
     "Asks",
+    "AttentionContext",
     "BadRequest",
     "BadSignature",
     "CheckResult",
     "Child",
+    "CommandsContext",
+    "CompletionContext",
     "ConfigError",
+    "DispatchContext",
     "HealthChecker",
     "HealthCheckersContext",
     "HealthContext",
     "Identity",
     "MalformedJson",
     "Mapped",
+    "ModelPrice",
+    "OperationRequest",
+    "OperationsContext",
     "PluginConfig",
     "PluginError",
+    "PluginOperation",
+    "PriceSource",
+    "PriceSourcesContext",
     "ProcessError",
     "Provider",
     "ProviderConfig",
     "ProviderRegistration",
     "ProvidersContext",
+    "Reply",
     "RigError",
+    "RunChanges",
+    "RunContext",
+    "RunEndedContext",
     "Session",
     "SessionResult",
     "StaleDelivery",
+    "StepContext",
+    "StepKind",
+    "StepKindsContext",
+    "StepResult",
+    "TransitionContext",
     "Usage",
+    "Veto",
     "WebhookDelivery",
     "WebhookSettings",
     "WebhookSource",

@@ -155,6 +155,9 @@ class Service:
         self.plugins = self._load_plugins()
         self.live = LiveConfiguration(self._known_to_plugins(), self.store, self.secrets)
         self._stack.callback(self.store.listen(self.live.hear))
+        self._disabled = frozenset(self.settings.settings.plugins.disabled)
+        self._switch_plugins(self.live.current)
+        self.live.on_change(self._switch_plugins)
         self._refuse_open_bind()
         self.hooks = ConfiguredHooks(self._settings_now, self.plugins.webhook_sources, self.secrets, self.store)
         self.prices = PriceBook(Path(p) if (p := self.settings.settings.prices.file) else None)
@@ -236,7 +239,15 @@ class Service:
 
     def _known_to_plugins(self) -> Configuration:
         models = {name: p.registration.config for name, p in self.plugins.providers.items() if p.registration.config}
-        return self.settings.knowing(providers=models)
+        return self.settings.knowing(providers=models, plugins=self.plugins.config_models())
+
+    def _switch_plugins(self, now: Configuration) -> None:
+        """Follow ``plugins.disabled`` where it was changed at run time, perhaps by another daemon."""
+        before, after = self._disabled, frozenset(now.settings.plugins.disabled)
+        self._disabled = after
+        known = {record.name for record in self.plugins.records()}
+        for name in known & (before ^ after):
+            self._background(self.plugins.switch(name, name in before), f"switching the plugin {name}")
 
     def _make_system(self) -> System:
         return System(
@@ -266,7 +277,7 @@ class Service:
             logs=self.logs,
             config=self.live,
             health=vitals.report,
-            plugins=self.plugins.records,
+            plugins=self.plugins,
             ready=vitals.unready,
             hooks=self.hooks,
             hook_settings=self.hooks.settings,

@@ -1,10 +1,13 @@
-"""``rig plugin``: what is loaded, and how it does."""
+"""``rig plugin``: what is loaded, how it does, and switching it."""
+
+from typing import Any
 
 import click
 
-from rig.cli.output import Output, listing
+from rig.cli.output import Output, listing, say
 from rig.cli.remote import Remote, remote
 from rig.cli.tables import Column
+from rig.text import one_line
 
 
 @click.group()
@@ -36,3 +39,50 @@ def list_(remote: Remote, output: Output, offline: bool) -> None:
         Column("LAST ERROR", "last_error", gives=2),
     )
     output.rows(rows, columns, lambda row: row["name"])
+
+
+@plugin.command()
+@click.argument("name")
+@remote
+def enable(remote: Remote, name: str) -> int:
+    """Let the plugin NAME in, or out of its quarantine."""
+    return _switched(remote.call("enable_plugin", name=name))
+
+
+@plugin.command()
+@click.argument("name")
+@remote
+def disable(remote: Remote, name: str) -> int:
+    """Take the plugin NAME out, also for later starts."""
+    return _switched(remote.call("disable_plugin", name=name))
+
+
+def _switched(row: dict[str, Any]) -> int:
+    say(one_line(f"{row['name']}: {row['state']}" + (f": {row['last_error']}" if row["state"].endswith("_error") else "")))
+    return 1 if row["state"].endswith("_error") else 0
+
+
+@plugin.command()
+@click.argument("name", required=False)
+@click.option("--follow/--no-follow", "-f/-F", default=True, help="Wait for calls to come; on unless -F.")
+@listing
+@remote
+def trace(remote: Remote, output: Output, name: str | None, follow: bool) -> None:
+    """Show the calls into plugins as they end: what was called, how long it took, how it went."""
+    columns = (
+        Column("AT", "at"),
+        Column("PLUGIN", "plugin"),
+        Column("CALL", "what", gives=1),
+        Column("MS", lambda row: f"{row['ms']:.1f}", right=True),
+        Column("OUTCOME", "outcome"),
+        Column("ERROR", "error", gives=2),
+    )
+    after = 0
+    while True:
+        wait = {"wait": 30} if follow else {}
+        answer = remote.call("list_plugin_calls", after=after, **({"plugin": name} if name else {}), **wait)
+        if answer["calls"] or not follow:
+            output.rows(answer["calls"], columns, lambda row: str(row["n"]))
+        if not follow:
+            return
+        after = answer["newest"]

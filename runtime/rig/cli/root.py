@@ -18,7 +18,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "logs": ("rig.cli.logs:logs", "Print what an execution said."),
     "key": ("rig.cli.keys:key", "API keys: create, list, revoke."),
     "secret": ("rig.cli.secrets:secret", "Secrets in the vault: set, list, remove."),
-    "plugin": ("rig.cli.plugins:plugin", "Plugins and their state."),
+    "plugin": ("rig.cli.plugins:plugin", "Plugins: list, enable, disable, trace."),
+    "x": ("rig.cli.extra:x", "Do an operation that a plugin adds to the API."),
     "config": ("rig.cli.settings:config", "The configuration: show, schema, check."),
     "api": ("rig.cli.api:api", "Any operation of the API by its name."),
     "doctor": ("rig.cli.doctor:doctor", "Check the installation and the log's chain."),
@@ -40,7 +41,7 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            return None
+            return _of_plugins(cmd_name)
         module, _, name = COMMANDS[cmd_name][0].partition(":")
         found = getattr(import_module(module), name)
         assert isinstance(found, click.Command)
@@ -55,6 +56,25 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+def _of_plugins(name: str) -> click.Command | None:
+    """The command that a plugin adds under a name; plugins are loaded for a name that is not Rig's own, and only then."""
+    from rig.cli.places import place
+    from rig.errors import RigError
+    from rig.plugin.commands import plugin_commands
+    from rig.plugin.loader import PluginSettings
+    from rig.text import one_line
+
+    try:
+        section = place(None).configuration.settings.plugins
+        commands, broken = plugin_commands(PluginSettings.of({**section.model_dump(), **(section.model_extra or {})}))
+    except RigError:
+        return None  # a bad configuration is no reason to hide that the name is wrong
+    if name not in commands:
+        for line in broken:
+            click.echo(f"plugin {one_line(line)}", err=True)
+    return commands.get(name)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

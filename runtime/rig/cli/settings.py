@@ -80,7 +80,7 @@ def loaded(config: Path | None, data_dir: Path | None) -> "tuple[Configuration, 
     host = PluginHost(PluginSettings.of({**section.model_dump(), **(section.model_extra or {})}))
     host.load()
     models = {name: p.registration.config for name, p in host.providers.items() if p.registration.config}
-    return here.knowing(providers=models), host
+    return here.knowing(providers=models, plugins=host.config_models()), host
 
 
 def _leaves(values: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -35,6 +35,8 @@ def parts(operation: Operation, params: Mapping[str, Any], body: Any = UNSET) ->
             raise BadRequest(f"{operation.name} needs {name}")
         path = path.replace(f"{{{name}}}", quote(str(left.pop(name)), safe=""))
     query = {p.name: _text(left.pop(p.name)) for p in operation.query if p.name in left}
+    if operation.open_query:
+        query |= {name: _text(left.pop(name)) for name in list(left)}
     missing = [p.name for p in operation.query if p.required and p.name not in query]
     if missing:
         raise BadRequest(f"{operation.name} needs {', '.join(missing)}")

@@ -143,6 +143,8 @@ class Plugins(Section):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, FreeTable]
 
+    allow: Texts = ()
+    """Names of the only plugins that are loaded; empty: all."""
     disabled: Texts = ()
     """Names of plugins that are not loaded."""
     dir: str = ""

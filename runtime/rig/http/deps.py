@@ -9,11 +9,14 @@ from prometheus_client import CollectorRegistry
 
 from rig.bus.bus import Bus
 from rig.clock import Clock
+from rig.errors import NotFound
 from rig.ids import Ids
 from rig.model.call import Call
 from rig.model.health import HealthReport
 from rig.model.rows import Tokens
+from rig.plugin.calls import CallLog
 from rig.plugin.contexts import Identity, Mapped, WebhookDelivery, WebhookSettings
+from rig.plugin.guarded import GuardedOperation
 from rig.plugin.record import PluginRecord
 from rig.store.port import Store
 from rig.store.units import Committed, Outcome
@@ -97,6 +100,38 @@ class HookSource(Protocol):
     async def normalize(self, delivery: WebhookDelivery, settings: WebhookSettings) -> Mapped: ...
 
 
+class Plugins(Protocol):
+    """The daemon's plugins (``rig.plugin.host.PluginHost``)."""
+
+    @property
+    def calls(self) -> CallLog: ...
+
+    @property
+    def operations(self) -> Mapping[str, GuardedOperation]:
+        """By ``<plugin>/<name>``."""
+        ...
+
+    def records(self) -> Sequence[PluginRecord]: ...
+
+    async def switch(self, name: str, on: bool) -> None:
+        """Let a plugin in or take it out; nothing when it is so already. Raises NotFound."""
+        ...
+
+
+class NoPlugins:
+    """A daemon without plugins."""
+
+    def __init__(self) -> None:
+        self.calls = CallLog()
+        self.operations: Mapping[str, GuardedOperation] = {}
+
+    def records(self) -> Sequence[PluginRecord]:
+        return ()
+
+    async def switch(self, name: str, on: bool) -> None:
+        raise NotFound(f"there is no plugin {name!r}")
+
+
 @dataclass(frozen=True)
 class Hook:
     """A configured webhook source with the plugin that reads it."""
@@ -159,7 +194,7 @@ class Deps:
     logs: Logs
     config: ConfigurationPort
     health: Callable[[], Awaitable[HealthReport]]
-    plugins: Callable[[], Sequence[PluginRecord]] = tuple
+    plugins: Plugins = field(default_factory=NoPlugins)
     ready: Callable[[], str | None] = _ready
     """Why Rig takes no work (``replaying``, ``draining``, ``log_corrupt``), None when it does."""
     hooks: Callable[[str], Sequence[Hook]] = _no_hooks

@@ -138,6 +138,7 @@ _ALL = [
             "operation_refused",
             "actor_faulted",
             "plugin_faulted",
+            "plugin_switched",
             "clock_stepped",
             "body_erased",
             "head_accepted",

@@ -1,5 +1,7 @@
 """Bases of the configuration models of plugins and providers: unknown keys are errors, values never change."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -7,6 +9,9 @@ class PluginConfig(BaseModel):
     """Base of a plugin's own model of ``[plugins.<name>]``; named by ``RIG_CONFIG`` in the plugin's module."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    isolate: Literal["", "process"] = ""
+    """`process` runs the plugin's health checkers, notifiers and step kinds in a process of its own; empty: in the daemon's."""
 
 
 class ProviderConfig(BaseModel):

@@ -3,6 +3,7 @@
 Made by the composition root; there is no other. Nothing here is global, so two hosts in one process know nothing of each other.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +11,7 @@ from importlib.metadata import EntryPoint
 from typing import Any
 
 from rig.clock import Clock
-from rig.errors import ConfigError, NotFound, PluginError
+from rig.errors import ConfigError, Conflict, NotFound, PluginError
 from rig.plugin import admission, contexts
 from rig.plugin.calls import CallLog
 from rig.plugin.contexts import Fault
@@ -125,6 +126,7 @@ class PluginHost:
         }
         self._owned: dict[str, dict[tuple[str, str], Any]] = {}
         """Plugin to what it registered, by hook and key; kept while the plugin is disabled."""
+        self._switching = asyncio.Lock()
         self._loader = Loader(self.settings, entries, on_fault, self.calls)
 
     def load(self) -> None:
@@ -178,11 +180,13 @@ class PluginHost:
         return _record(plugin)
 
     def enable(self, name: str) -> PluginRecord:
-        """Let a plugin in, or out of its quarantine; blocking, call it off the loop. Raises NotFound.
+        """Let a plugin in, or out of its quarantine; blocking, call it off the loop. Raises NotFound, Conflict.
 
         One that was never loaded is loaded now; whether that worked is in its record.
         """
         plugin = self._plugin(name)
+        if not self._loader.allowed(name):
+            raise Conflict(f"plugins.allow or RIG_LOAD_PLUGINS leaves {name} out")
         plugin.guard.release()
         if plugin.state == "enabled":
             return _record(plugin)
@@ -192,6 +196,14 @@ class PluginHost:
         if name not in self._owned:
             self._register(plugin)
         return _record(plugin)
+
+    async def switch(self, name: str, on: bool) -> None:
+        """Enable or disable a plugin, off the loop where it has to be loaded; one switch at a time. Raises NotFound."""
+        async with self._switching:
+            if on:
+                await asyncio.to_thread(self.enable, name)
+            else:
+                self.disable(name)
 
     def _plugin(self, name: str) -> Loaded:
         plugin = self._loader.plugins.get(name)

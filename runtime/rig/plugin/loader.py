@@ -141,11 +141,14 @@ class Loader:
                 continue
             guard = Guard(name, strikes=self._settings.strikes, on_fault=self._on_fault, log=self._calls)
             plugin = self.plugins[name] = Loaded(entry, guard)
-            only, allow = self._settings.only, self._settings.allow
-            if name in self._settings.disabled or any(names is not None and name not in names for names in (only, allow)):
+            if name in self._settings.disabled or not self.allowed(name):
                 plugin.state = "disabled"
                 continue
             self._try(plugin)
+
+    def allowed(self, name: str) -> bool:
+        """Whether ``[plugins] allow`` and ``RIG_LOAD_PLUGINS`` let a plugin in at all."""
+        return all(names is None or name in names for names in (self._settings.only, self._settings.allow))
 
     def _try(self, plugin: Loaded) -> None:
         try:

@@ -6,6 +6,7 @@ An *after* hook is told, in order, beside the work: it can hold nothing up, and 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,16 @@ class Reply:
     """``approve`` or ``deny`` where a decision is asked for, else the answer's text."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Moment:
+    """What every before and after hook is told."""
+
+    config: Any = None
+    """The plugin's own validated configuration, as its registration hooks got it."""
+
+
 @dataclass(frozen=True)
-class DispatchContext:
+class DispatchContext(_Moment):
     """An issue that a slot of this daemon has claimed and is about to work on (or has begun to)."""
 
     issue: str
@@ -75,7 +84,7 @@ class RunEndedContext(RunContext):
 
 
 @dataclass(frozen=True)
-class CompletionContext:
+class CompletionContext(_Moment):
     """A completion that is about to be written: an agent, or a slot of this daemon, says that its work is done."""
 
     issue: str
@@ -92,7 +101,7 @@ class CompletionContext:
 
 
 @dataclass(frozen=True)
-class TransitionContext:
+class TransitionContext(_Moment):
     """An issue's state has changed; the event is in the log."""
 
     issue: str
@@ -109,7 +118,7 @@ class TransitionContext:
 
 
 @dataclass(frozen=True)
-class AttentionContext:
+class AttentionContext(_Moment):
     """Something needs a human."""
 
     id: str

@@ -1,11 +1,12 @@
 """The price book: base prices of a model in picodollars a token, and the cost of a usage line."""
 
+import asyncio
 import re
 import tomllib
+from collections.abc import Callable, Iterable
 from decimal import Decimal
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -18,51 +19,85 @@ ALIASES = {"opus": "claude-opus-5-5", "sonnet": "claude-sonnet-5-5", "haiku": "c
 
 _SUFFIX = re.compile(r"\[[^\]]*\]$")
 _DATE = re.compile(r"-20\d{6}$")
-_SAMPLE = 1000
-"""Tokens asked for a price: few enough that no long-context tier applies."""
+
+
+class Listed(Protocol):
+    """Prices of a model in dollars for a million tokens (``rig.plugin.pricing.ModelPrice``)."""
+
+    @property
+    def input(self) -> Decimal: ...
+    @property
+    def output(self) -> Decimal: ...
+    @property
+    def cache_read(self) -> Decimal: ...
+    @property
+    def cache_write(self) -> Decimal: ...
+    @property
+    def cache_write_1h(self) -> Decimal: ...
+
+
+class Source(Protocol):
+    """What knows prices (``rig.plugin.guarded.GuardedPrices``)."""
+
+    name: str
+
+    def price(self, model: str) -> Listed | None: ...
 
 
 class PriceBook:
     """Looks up each model once. Unknown models are remembered as such and counted by whoever asks."""
 
-    def __init__(self, override: Path | None = None) -> None:
-        """``override`` is a TOML file of ``[models.<name>]`` tables with dollars per million tokens; raises ConfigError."""
-        self._override = _read_override(override) if override else {}
-        self._known: dict[str, Price | None] = {}
-        self._data: str | None = None
+    def __init__(self, override: Path | None = None, sources: Callable[[], Iterable[Source]] = tuple) -> None:
+        """``override`` is a TOML file of ``[models.<name>]`` tables with dollars per million tokens; raises ConfigError.
 
-    @property
-    def source(self) -> str:
-        """The price data with its version, as usage lines name it."""
-        if self._data is None:
-            self._data = f"genai-prices {version('genai-prices')}"
-        return self._data
+        ``sources`` are asked in their order for what the file does not have.
+        """
+        self._override = _read_override(override) if override else {}
+        self._file = f"{override.name}" if override else ""
+        self._sources = sources
+        self._known: dict[str, tuple[Price | None, str]] = {}
+
+    async def learn(self, model: str) -> None:
+        """Look a model up off the loop, so that ``cost`` need not wait for a source."""
+        if model not in self._known:
+            await asyncio.to_thread(self.price, model)
 
     def price(self, model: str) -> Price | None:
         """Base prices of a model by any of its usual names, None when it is unknown."""
+        return self._found(model)[0]
+
+    def cost(self, model: str, tokens: Tokens, reported: Any = None, one_hour: int = 0) -> dict[str, Any]:
+        """``meta.cost`` of a usage event. ``reported`` is dollars as the agent posted them, None when it said nothing."""
+        price, source = self._found(model)
+        found: Cost = cost(tokens, None if reported is None else picodollars(reported), price, source, one_hour)
+        built: dict[str, Any] = msgspec.to_builtins(found)
+        return built
+
+    def _found(self, model: str) -> tuple[Price | None, str]:
+        """(prices, who said them): the source's name with its version, or those that were asked in vain."""
         if model not in self._known:
             if len(self._known) >= 2000:  # names are clients' words: they must not fill the memory
                 self._known.clear()
             self._known[model] = self._look_up(model)
         return self._known[model]
 
-    def cost(self, model: str, tokens: Tokens, reported: Any = None, one_hour: int = 0) -> dict[str, Any]:
-        """``meta.cost`` of a usage event. ``reported`` is dollars as the agent posted them, None when it said nothing."""
-        found: Cost = cost(
-            tokens, None if reported is None else picodollars(reported), self.price(model), self.source, one_hour
-        )
-        built: dict[str, Any] = msgspec.to_builtins(found)
-        return built
-
-    def _look_up(self, model: str) -> Price | None:
-        for name in _names(model):
+    def _look_up(self, model: str) -> tuple[Price | None, str]:
+        names, asked = _names(model), []
+        for name in names:
             if name in self._override:
-                return self._override[name]
-        for name in _names(model):
-            found = _from_data(name)
-            if found is not None:
-                return found
-        return None
+                return self._override[name], self._file
+        for source in tuple(self._sources()):
+            asked.append(source.name)
+            for name in names:
+                found = source.price(name)
+                if found is not None:
+                    return _pico(found), source.name
+        return None, ", ".join(asked)
+
+
+def _pico(listed: Listed) -> Price:
+    kinds = (listed.input, listed.output, listed.cache_read, listed.cache_write, listed.cache_write_1h)
+    return Price(*(int(Decimal(dollars) * PICO / 1_000_000) for dollars in kinds))
 
 
 def _names(model: str) -> list[str]:
@@ -71,26 +106,6 @@ def _names(model: str) -> list[str]:
     last = plain.rsplit("/", 1)[-1]
     names = [model, plain, last, _DATE.sub("", last), ALIASES.get(last.lower(), "")]
     return list(dict.fromkeys(n for n in names if n))
-
-
-def _from_data(model: str) -> Price | None:
-    from genai_prices import Usage, calc_price
-
-    def dollars(**counts: int) -> Decimal:
-        return calc_price(Usage(**counts), model_ref=model).total_price
-
-    try:
-        per = [
-            dollars(input_tokens=_SAMPLE),
-            dollars(output_tokens=_SAMPLE),
-            dollars(input_tokens=_SAMPLE, cache_read_tokens=_SAMPLE),
-            dollars(input_tokens=_SAMPLE, cache_write_tokens=_SAMPLE),
-        ]
-    except (LookupError, ValueError):
-        return None
-    read, created = per[2], per[3]
-    pico = [int(p * PICO / _SAMPLE) for p in (per[0], per[1], read, created)]
-    return Price(pico[0], pico[1], pico[2], pico[3], 2 * pico[0] if pico[3] != pico[0] else pico[3])
 
 
 def _read_override(path: Path) -> dict[str, Price]:

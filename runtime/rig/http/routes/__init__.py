@@ -14,6 +14,7 @@ from rig.http.routes import (
     installation,
     issues,
     keys,
+    plugins,
     stream,
     traces,
     webhooks,
@@ -21,10 +22,26 @@ from rig.http.routes import (
 )
 from rig.wire.operations import OPERATIONS
 
+_MODULES = (
+    agents,
+    assignments,
+    events,
+    health,
+    installation,
+    issues,
+    keys,
+    plugins,
+    stream,
+    traces,
+    webhooks,
+    work,
+)
+
 HANDLERS: dict[str, Callable[[Ask], Awaitable[web.StreamResponse]]] = {
     operation.name: handler
     for operation in OPERATIONS
     for module in (agents, assignments, docs, events, health, installation, issues, keys, stream, traces, webhooks, work)
+    for module in _MODULES
     if (handler := getattr(module, operation.name, None)) is not None
 }
 """A handler is called as its operation."""

@@ -1,4 +1,4 @@
-"""The installation: states, plugins, configuration and its overlay."""
+"""The installation: states, configuration and its overlay."""
 
 import re
 from collections.abc import Mapping
@@ -41,11 +41,6 @@ async def get_transitions(ask: Ask) -> web.StreamResponse:
         return msgspec.json.encode(views.transition_table(rows, snapshot.as_of(tenant)))
 
     return ask.bytes(await lists.snapshot(ask, job))
-
-
-async def list_plugins(ask: Ask) -> web.StreamResponse:
-    """``GET /api/v1/plugins``."""
-    return ask.answer([views.plugin(record) for record in ask.deps.plugins()])
 
 
 async def get_config(ask: Ask) -> web.StreamResponse:

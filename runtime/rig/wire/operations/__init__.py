@@ -1,6 +1,17 @@
 """Every operation of the API, once, as frozen data: routes, OpenAPI, ``rig api`` and docs/api.md are readings of this table."""
 
-from rig.wire.operations import assignments, events, health, installation, issues, keys, traces, webhooks, work
+from rig.wire.operations import (
+    assignments,
+    events,
+    health,
+    installation,
+    issues,
+    keys,
+    plugins,
+    traces,
+    webhooks,
+    work,
+)
 from rig.wire.operations.operation import ADMIN, READ, SIGNATURE, WRITE, Operation, Parameter
 
 __all__ = ["ADMIN", "BY_NAME", "OPERATIONS", "READ", "SIGNATURE", "WRITE", "Operation", "Parameter"]
@@ -15,6 +26,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *keys.OPERATIONS,
     *webhooks.OPERATIONS,
     *installation.OPERATIONS,
+    *plugins.OPERATIONS,
 )
 """In the order of docs/api.md."""
 

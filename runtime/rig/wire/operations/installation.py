@@ -13,7 +13,6 @@ OPERATIONS: tuple[Operation, ...] = (
         response="Transitions",
         query=(Parameter("id", "only this issue"), LIMIT, OFFSET),
     ),
-    Operation("list_plugins", "GET", ("/api/v1/plugins",), "Plugins and their state", "installation", READ, response="Plugins"),
     Operation(
         "get_config",
         "GET",

@@ -52,6 +52,8 @@ class Operation:
     also: tuple[int, ...] = ()
     """Other successful statuses."""
     query: tuple[Parameter, ...] = ()
+    open_query: bool = False
+    """Whether query parameters that are not named here go along."""
     raw: str | None = None
     """Content type of an answer that is not JSON."""
     body_limit: int = JSON_LIMIT

@@ -94,8 +94,24 @@ class Delivery(RootModel[dict[str, Any]]):
     """A webhook's payload, as its sender gives it."""
 
 
+class PluginBody(RootModel[Any]):
+    """What the operation of a plugin takes; ``rig x`` and the plugin's page say what that is."""
+
+
 SHAPES: dict[str, type[BaseModel]] = {
-    m.__name__: m for m in (NewIssue, Claim, LeaseHeartbeat, LeaseEnd, Reason, NewKey, OverlayValues, OverlayPatch, Delivery)
+    m.__name__: m
+    for m in (
+        NewIssue,
+        Claim,
+        LeaseHeartbeat,
+        LeaseEnd,
+        Reason,
+        NewKey,
+        OverlayValues,
+        OverlayPatch,
+        Delivery,
+        PluginBody,
+    )
 }
 """Bodies by the name that an operation gives; ``Event`` and ``EventBatch`` are in ``rig.wire.shapes.events``."""
 

@@ -13,6 +13,7 @@ from rig.wire.views.frames import shown as shown
 from rig.wire.views.installation import delivery as delivery
 from rig.wire.views.installation import key as key
 from rig.wire.views.installation import plugin as plugin
+from rig.wire.views.installation import plugin_call as plugin_call
 from rig.wire.views.issues import assignment as assignment
 from rig.wire.views.issues import claimed as claimed
 from rig.wire.views.issues import issue as issue

@@ -2,12 +2,14 @@
 
 import msgspec
 
-from rig.clock import iso
+from rig.clock import Micros, iso
 from rig.model.rows import (
     DeliveryRow,
     KeyRow,
 )
 from rig.wire.shapes import answers
+
+_CALL = ("n", "plugin", "what", "ms", "outcome", "error")
 
 
 def key(row: KeyRow) -> answers.Key:
@@ -25,6 +27,11 @@ def delivery(row: DeliveryRow) -> answers.Delivery:
         ignored=row.ignored,
         streams=row.streams,
     )
+
+
+def plugin_call(call: object, at: Micros) -> answers.PluginCall:
+    """A remembered call into a plugin (``rig.plugin.calls.PluginCall``), field by field."""
+    return msgspec.convert({**{n: getattr(call, n) for n in _CALL}, "at": iso(at)}, answers.PluginCall)
 
 
 def plugin(record: object) -> answers.Plugin:

@@ -2,7 +2,18 @@
 
 from typing import Any
 
-from rig.wire.shapes.answers import assignments, events, health, installation, issues, keys, traces, webhooks, work
+from rig.wire.shapes.answers import (
+    assignments,
+    events,
+    health,
+    installation,
+    issues,
+    keys,
+    plugins,
+    traces,
+    webhooks,
+    work,
+)
 from rig.wire.shapes.answers.assignments import AssignedIssue as AssignedIssue
 from rig.wire.shapes.answers.assignments import Assignment as Assignment
 from rig.wire.shapes.answers.assignments import ClaimedAssignment as ClaimedAssignment
@@ -20,7 +31,6 @@ from rig.wire.shapes.answers.health import Ready as Ready
 from rig.wire.shapes.answers.installation import Config as Config
 from rig.wire.shapes.answers.installation import Overlay as Overlay
 from rig.wire.shapes.answers.installation import OverlayChanged as OverlayChanged
-from rig.wire.shapes.answers.installation import Plugin as Plugin
 from rig.wire.shapes.answers.issues import Aborted as Aborted
 from rig.wire.shapes.answers.issues import CostLine as CostLine
 from rig.wire.shapes.answers.issues import ForcedDone as ForcedDone
@@ -34,6 +44,9 @@ from rig.wire.shapes.answers.issues import Transitions as Transitions
 from rig.wire.shapes.answers.keys import Key as Key
 from rig.wire.shapes.answers.keys import KeyCreated as KeyCreated
 from rig.wire.shapes.answers.keys import Removed as Removed
+from rig.wire.shapes.answers.plugins import Plugin as Plugin
+from rig.wire.shapes.answers.plugins import PluginCall as PluginCall
+from rig.wire.shapes.answers.plugins import PluginCalls as PluginCalls
 from rig.wire.shapes.answers.traces import Span as Span
 from rig.wire.shapes.answers.traces import SpanTrace as SpanTrace
 from rig.wire.shapes.answers.traces import Traces as Traces
@@ -64,5 +77,6 @@ SHAPES: dict[str, Any] = {
     **keys.SHAPES,
     **webhooks.SHAPES,
     **installation.SHAPES,
+    **plugins.SHAPES,
 }
 """Answers by the name that an operation gives."""

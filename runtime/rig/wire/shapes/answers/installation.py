@@ -1,20 +1,8 @@
-"""Answers about plugins and configuration."""
+"""Answers about the configuration."""
 
-from typing import Any, Literal
+from typing import Any
 
 from rig.wire.shapes.answers.base import Snake
-
-
-class Plugin(Snake):
-    name: str
-    distribution: str | None
-    version: str | None
-    state: Literal["enabled", "disabled", "load_error", "config_error", "quarantined"]
-    hooks: list[str]
-    calls: int
-    ms_per_call: float
-    strikes: int
-    last_error: str | None
 
 
 class Config(Snake):
@@ -36,7 +24,6 @@ class OverlayChanged(Snake):
 
 
 SHAPES: dict[str, Any] = {
-    "Plugins": list[Plugin],
     "Config": Config,
     "Overlay": Overlay,
     "OverlayChanged": OverlayChanged,

@@ -1,0 +1,43 @@
+"""``rig x``: the operations that plugins add to the API; and the commands that they add to ``rig``."""
+
+import json
+from typing import Any
+
+import click
+
+from rig.cli.output import say
+from rig.cli.remote import Remote, remote
+from rig.cli.words import safe_json
+from rig.errors import BadRequest
+
+
+@click.command()
+@click.argument("plugin")
+@click.argument("operation")
+@click.argument("parameters", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--post", is_flag=True, help="Call it with a body of the parameters, instead of asking with a query.")
+@remote
+def x(remote: Remote, plugin: str, operation: str, parameters: tuple[str, ...], post: bool) -> None:
+    """Do an OPERATION that a PLUGIN adds to the API, and print its answer as JSON.
+
+    With --post a value that is JSON is sent as JSON, anything else as text.
+    """
+    given: dict[str, Any] = {}
+    for text in parameters:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise BadRequest(f"{text} is not KEY=VALUE")
+        given[name] = _value(value) if post else value
+    what = {"plugin": plugin, "operation": operation}
+    if post:
+        answer = remote.call("call_plugin", body=json.dumps(given).encode(), **what)
+    else:
+        answer = remote.call("query_plugin", **{**given, **what})
+    say(safe_json(answer, 2))
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
