@@ -152,6 +152,12 @@ class IllegalTransition(Conflict):
     code = "illegal_transition"
 
 
+class Vetoed(Conflict):
+    """A plugin does not allow it."""
+
+    code = "vetoed"
+
+
 class AlreadyExists(Conflict):
     """It exists already."""
 

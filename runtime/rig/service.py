@@ -30,6 +30,7 @@ from rig.http.server import Serving, serve
 from rig.ids import DEFAULT_TENANT, SystemIds
 from rig.model.retry import backoff
 from rig.model.tables import ISSUES, KEYS, Query
+from rig.plugin.happenings import Happenings
 from rig.plugin.host import PluginHost
 from rig.plugin.loader import PluginSettings
 from rig.plugin.looplag import LoopLag
@@ -38,6 +39,7 @@ from rig.prices import PriceBook
 from rig.reactors import leases, work_settings
 from rig.reactors.dispatch import Dispatch
 from rig.reactors.faults import FaultRecorder, watch_clock
+from rig.reactors.gates import Gates
 from rig.reactors.gauges import Gauges
 from rig.reactors.grants import Granter
 from rig.reactors.reporting import LogReporter
@@ -160,8 +162,14 @@ class Service:
         self.live.on_change(self._switch_plugins)
         self._refuse_open_bind()
         self.hooks = ConfiguredHooks(self._settings_now, self.plugins.webhook_sources, self.secrets, self.store)
-        self.prices = PriceBook(Path(p) if (p := self.settings.settings.prices.file) else None)
-        self._background(asyncio.to_thread(self.prices.price, "claude-sonnet-4-5"), "loading the prices")
+        self.prices = PriceBook(
+            Path(p) if (p := self.settings.settings.prices.file) else None, lambda: self.plugins.price_sources.values()
+        )
+        self._background(self.prices.learn("claude-sonnet-4-5"), "loading the prices")
+        self.happenings = Happenings(self.plugins)
+        self._stack.push_async_callback(self.happenings.stop)
+        self.gates = Gates(self.happenings, self.store)
+        self._stack.callback(self.store.listen(self.gates.hear))
         self.system = self._make_system()
         self._stack.push_async_callback(self.system.stop)
         self.dispatch = self._make_work()
@@ -199,7 +207,7 @@ class Service:
         self.logs = LogStore(data_dir / "logs", FolderBlobs(data_dir / "blobs"), self.clock)
         self._stack.callback(self.logs.close)
         settings = self._settings_now
-        reporter = LogReporter(self.store, self.system, settings, self.prices.cost, self.clock)
+        reporter = LogReporter(self.store, self.system, settings, self.prices, self.gates, self.clock)
         executor = Executor(
             slots=settings().executor.slots,
             workspaces=Workspaces(self.settings.workspace_root, lambda: work_settings.workspaces(settings())),
@@ -212,7 +220,7 @@ class Service:
         )
         self.live.on_change(lambda now: setattr(executor, "slots", now.settings.executor.slots))
         grants = Granter(settings, self.secrets, lambda: self.serving.url, lambda: (self.token, *self.hooks.secrets()))
-        dispatch = Dispatch(self.store, self.system, executor, settings, grants, self.clock, self.ids)
+        dispatch = Dispatch(self.store, self.system, executor, settings, grants, self.gates, self.clock, self.ids)
         reporter.dispatch = dispatch
         self.live.on_change(lambda _: dispatch.wake())
         self._stack.push_async_callback(dispatch.stop)
@@ -274,6 +282,8 @@ class Service:
             ids=self.ids,
             bus=bus,
             price=self.prices.cost,
+            learn=self.prices.learn,
+            completion=self.gates.completion,
             logs=self.logs,
             config=self.live,
             health=vitals.report,

@@ -172,6 +172,14 @@ def _nobody(peer: tuple[str, int]) -> str | None:
     return None
 
 
+async def _learned(model: str) -> None:
+    return None
+
+
+async def _accepted(*completion: object, **work: object) -> str | None:
+    return None
+
+
 def _no_hooks(name: str) -> Sequence[Hook]:
     return ()
 
@@ -191,6 +199,10 @@ class Deps:
     bus: Bus
     price: Callable[[str, Tokens, Any], dict[str, Any]]
     """(model, tokens, reported dollars as posted or None) to ``meta.cost`` of a usage event."""
+    learn: Callable[[str], Awaitable[None]] = _learned
+    """Looks a model's price up off the loop, before ``price`` needs it."""
+    completion: Callable[..., Awaitable[str | None]] = _accepted
+    """(issue's row, stream, agent, state after, branch=, commit=, result=) to why a plugin refuses a completion, or None."""
     logs: Logs
     config: ConfigurationPort
     health: Callable[[], Awaitable[HealthReport]]

@@ -17,6 +17,7 @@ from rig.model.decide import issue as commands
 from rig.model.events import NewEvent, encode
 from rig.model.rows import ExecutionRow, IssueRow, LeaseRow, QueueRow
 from rig.model.tables import EXECUTIONS, ISSUES, KEYS, LEASES, SEGMENTS, STREAMS, Query
+from rig.reactors.gates import Gates
 from rig.reactors.grants import Grants
 from rig.store.engine import lease_payload
 from rig.store.port import Batch, Snapshot, Store
@@ -48,15 +49,17 @@ class Dispatch:
         executor: Executor,
         settings: Callable[[], Settings],
         grants: Callable[[str], Grants],
+        gates: Gates,
         clock: Clock,
         ids: Ids,
     ) -> None:
-        """``grants`` says what a provider's sessions get to see, and which secrets must not show."""
+        """``grants`` says what a provider's sessions get to see, and which secrets must not show; ``gates`` ask plugins."""
         self._store = store
         self._system = system
         self._executor = executor
         self._settings = settings
         self._grants = grants
+        self._gates = gates
         self._clock = clock
         self._ids = ids
         self._news = asyncio.Event()
@@ -190,9 +193,32 @@ class Dispatch:
             resume=before.session if before else None,
             home=before.home if before else None,
         )
+        self._running[lease_id] = order  # also while plugins are asked: a lost lease is heard of, and the slot is taken
+        order, veto, seconds = await self._gates.admit(order)
+        if self._running.get(lease_id) is None:
+            return
+        if veto is not None:
+            await self._give_back(order, veto, seconds)
+            return
         self._running[lease_id] = order
         await self._beat(order)
         self._executor.start(order)
+
+    async def _give_back(self, order: WorkOrder, why: str, seconds: float) -> None:
+        """Release what a plugin does not want run; the attempt does not count, as no work was begun."""
+        release = commands.Release(
+            reason=f"held back by {why}",
+            lease=order.lease,
+            fence=order.fence,
+            retry_at=self._clock.now() + int(seconds * 1e6),
+            counted=False,
+        )
+        try:
+            await self._system.ask("issue", CALL, order.issue, release)
+        except Conflict as error:
+            log.info("%s was held back after its lease: %s", order.issue, error.message)
+        await self._commit(NewEvent("keys", "key_revoked", encode({"id": f"attempt-{order.execution}"})))
+        self.ended(order)
 
     async def _session_to_resume(self, issue: IssueRow) -> ExecutionRow | None:
         """The last execution of an issue, if its provider left a session to go on with."""

@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
+
+import msgspec
 
 from rig.clock import iso
 from rig.model import priority
@@ -113,7 +116,7 @@ class Gates:
         if not isinstance(row, IssueRow) or TYPES[event.type].family not in ("issue", "system"):
             return
         before = self._states.get(key)
-        after, reason = destination(event, before)
+        after, reason = destination(event.type, msgspec.json.decode(event.body or b"{}"), before)
         if row.version == event.version:
             after, reason = row.state, None
         if reason is not None or after is None or after == before:
@@ -158,7 +161,7 @@ def _open_issues(snapshot: Snapshot) -> dict[tuple[str, str], State]:
     return found
 
 
-def _order(order: WorkOrder) -> dict[str, object]:
+def _order(order: WorkOrder) -> dict[str, Any]:
     return {
         "issue": order.issue,
         "title": order.title,

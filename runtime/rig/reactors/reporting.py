@@ -3,7 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Protocol
 
 from rig.actors.system import System
 from rig.clock import Clock
@@ -15,8 +16,10 @@ from rig.model.decide import issue as commands
 from rig.model.events import NewEvent, encode
 from rig.model.retry import backoff
 from rig.model.rows import Tokens
+from rig.model.tables import ISSUES
 from rig.plugin.provider import Usage
 from rig.reactors.dispatch import INTERRUPTED, Dispatch, sealed_body
+from rig.reactors.gates import Gates
 from rig.store.port import Store
 from rig.store.units import Unit
 from rig.work.order import Finished, Started, WorkOrder
@@ -27,17 +30,26 @@ log = logging.getLogger(__name__)
 PATIENCE = 60
 """How many times, a second apart, the end of an execution is told to a store that is unavailable."""
 
-Price = Callable[[str, Tokens, Any], dict[str, Any]]
+
+class Prices(Protocol):
+    """What tokens cost (``rig.prices.PriceBook``)."""
+
+    async def learn(self, model: str) -> None: ...
+
+    def cost(self, model: str, tokens: Tokens, reported: Any = None) -> dict[str, Any]: ...
 
 
 class LogReporter:
     """Writes each report on the issue's stream. Reports that need the lease carry its fence, so a lost one refuses them."""
 
-    def __init__(self, store: Store, system: System, settings: Callable[[], Settings], price: Price, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, system: System, settings: Callable[[], Settings], prices: Prices, gates: Gates, clock: Clock
+    ) -> None:
         self._store = store
         self._system = system
         self._settings = settings
-        self._price = price
+        self._prices = prices
+        self._gates = gates
         self._clock = clock
         self.dispatch: Dispatch | None = None
         """Told of programs and ends; set once it exists."""
@@ -71,7 +83,8 @@ class LogReporter:
             "costUsd": None if usage.cost_usd is None else float(usage.cost_usd),
             "category": usage.category,
         }
-        meta = {"cost": self._price(usage.model, tokens, usage.cost_usd)}
+        await self._prices.learn(usage.model)
+        meta = {"cost": self._prices.cost(usage.model, tokens, usage.cost_usd)}
         await self._event(order, "token_usage", body, meta, fenced=False)
 
     async def progress(self, order: WorkOrder, message: str, turns: int | None, steps: int | None) -> None:
@@ -87,6 +100,7 @@ class LogReporter:
 
     async def finished(self, order: WorkOrder, finished: Finished) -> None:
         call = Call(tenant=order.tenant, principal=f"agent:{order.agent}", operation="finish_execution")
+        finished = await self._judged(order, finished)
         command = self._command(order, finished)
         try:
             try:
@@ -98,6 +112,23 @@ class LogReporter:
         finally:
             if self.dispatch is not None:
                 self.dispatch.ended(order)
+        self._gates.ended(order, finished)
+
+    async def _judged(self, order: WorkOrder, finished: Finished) -> Finished:
+        """A completion that a plugin refuses is a failure, tried again like any other."""
+        if not finished.ok:
+            return finished
+        row = self._store.get(ISSUES, order.tenant, order.issue)
+        veto = await self._gates.completion(
+            row,
+            order.issue,
+            order.agent,
+            self._settings().dispatch.success_state,
+            branch=finished.branch,
+            commit=finished.commit,
+            result=finished.result,
+        )
+        return finished if veto is None else replace(finished, outcome="failed", reason=f"not accepted by {veto}")
 
     async def _patiently(self, attempt: Callable[[], Awaitable[object]]) -> None:
         """Try for a minute while the store is unavailable; after that the lease runs out and the issue is tried again."""

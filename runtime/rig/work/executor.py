@@ -256,7 +256,7 @@ class Executor:
     async def _prompt(self, run: Execution, workspace: Workspace) -> str:
         order = run.order
         if order.prompt is not None:
-            return literal(order.prompt)
+            return _noted(literal(order.prompt), order.note)
         template = order.template or run.settings.template or DEFAULT_TEMPLATE
         variables = variables_of(
             identifier=order.name,
@@ -273,9 +273,10 @@ class Executor:
         )
         try:
             async with asyncio.timeout(RENDER_SECONDS * 8):  # generous: the machine may be busy, the sizes are bounded
-                return await in_thread(lambda: self._prompts.render(template, variables), "rig-prompt")
+                rendered = await in_thread(lambda: self._prompts.render(template, variables), "rig-prompt")
         except TimeoutError:
             raise PromptError("the template takes too long") from None
+        return _noted(rendered, order.note)
 
     def _facts(self, run: Execution, workspace: Workspace) -> dict[str, str]:
         order = run.order
@@ -306,3 +307,7 @@ class Executor:
                 await self._reporter.sealed(run.order, segment)
             except Exception as error:  # noqa: BLE001 - the segment is stored and is found again by ``recover``
                 _log.warning("a sealed segment of %s was not taken: %s", run.order.execution, run.reason(error))
+
+
+def _noted(prompt: str, note: str) -> str:
+    return f"{prompt.rstrip()}\n\n{literal(note)}\n" if note else prompt

@@ -42,6 +42,8 @@ class WorkOrder:
     url: str | None = None
     prompt: str | None = None
     """The whole prompt as text, never rendered; None: a template is."""
+    note: str = ""
+    """The operator's own words, added to the end of the prompt."""
     template: str | None = None
     """Liquid template for this order; None: that of the settings."""
     source: str | None = None

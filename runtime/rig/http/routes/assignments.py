@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from rig.clock import iso
-from rig.errors import BadRequest, Forbidden, NotFound, StaleLease
+from rig.errors import BadRequest, Forbidden, NotFound, StaleLease, Vetoed
 from rig.http.ask import Ask, outcome
 from rig.model import identity
 from rig.model.decide import issue as commands
@@ -159,11 +159,17 @@ async def complete_lease(ask: Ask) -> web.StreamResponse:
     """``POST /api/leases/{id}/complete``."""
     body = await ask.body(requests.LeaseEnd)
     row, agent, fence = _lease(ask, body.agent_id, body.fence)
+    to = ask.deps.success_state()
+    issue = ask.deps.store.get(ISSUES, ask.call.tenant, row.issue)
+    work = {"branch": body.branch, "commit": body.commit, "result": body.result}
+    veto = await ask.deps.completion(issue, row.issue, agent, to, **work)
+    if veto is not None:
+        raise Vetoed(f"not accepted by {veto}")
     command = commands.Complete(
         agent=agent,
         lease=row.id,
         fence=fence,
-        state=ask.deps.success_state(),
+        state=to,
         branch=body.branch,
         commit=body.commit,
         result=body.result,

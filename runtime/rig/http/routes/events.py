@@ -48,11 +48,19 @@ async def post_event(ask: Ask) -> web.StreamResponse:
     door.media_type(request)
     fact = facts.parse(door.decode_object(ask.raw) if len(ask.raw) < door.BIG else await door.decoded(ask.raw))
     fence = _admit(ask, fact)
+    if fact.type.name == "token_usage":
+        await _learn(ask, fact.body["model"])
     return await ask.commit(_event(ask, fact), answer=_posted, fences=() if fence is None else (fence,))
 
 
 def _posted(committed: Committed) -> Outcome:
     return Outcome(200, msgspec.json.encode(views.accepted(committed.events[0])))
+
+
+async def _learn(ask: Ask, *models: str) -> None:
+    """Know the prices of the models that usage lines name, so that counting them waits for nothing."""
+    for model in models:
+        await ask.deps.learn(model)
 
 
 def _event(ask: Ask, fact: Fact) -> NewEvent:
@@ -86,6 +94,7 @@ async def post_events(ask: Ask) -> web.StreamResponse:
     known = ask.known_outcome()
     if known is not None:
         return ask.replay(known)
+    await _learn(ask, *{str(p["model"]) for p in payloads if isinstance(p, dict) and isinstance(p.get("model"), str)})
     parsed = [_try(ask, payload) for payload in payloads]
     for _ in range(TRIES):
         entries = _without_stale(ask, parsed)

@@ -52,6 +52,10 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     lease: str | None = None
     """Only if this lease still holds it; None: whoever does."""
     fence: int = 0
+    retry_at: Micros | None = None
+    """When it may be handed out again; None: at once."""
+    counted: bool = True
+    """Whether the attempt counts; False where no work was begun."""
 
 
 class Expire(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,8 +180,20 @@ def _release(row: IssueRow, command: Release) -> Decision:
         _holder(row, command.lease, command.fence)
     if row.state not in WORKING:
         raise IllegalTransition(f"{row.stream} is {row.state}, no agent holds it", state=row.state)
-    released = _event(row, "lease_released", agentId=row.agent, leaseId=row.lease, fence=row.fence, reason=command.reason)
-    return Decision(events=(released,), timers=_end_of_lease(row))
+    released = _event(
+        row,
+        "lease_released",
+        agentId=row.agent,
+        leaseId=row.lease,
+        fence=row.fence,
+        reason=command.reason,
+        retryAt=command.retry_at,
+        uncounted=None if command.counted else True,
+    )
+    timers = _end_of_lease(row)
+    if command.retry_at is not None:
+        timers += (TimerChange(f"retry:{row.stream}", command.retry_at),)
+    return Decision(events=(released,), timers=timers)
 
 
 def _expire(row: IssueRow | None, command: Expire) -> Decision:

@@ -53,7 +53,7 @@ def step(row: IssueRow | None, event: Event, body: dict[str, Any], open_subs: in
 
     Looks at nothing but the row, so an actor may use it to decide the next command before the commit.
     """
-    to, reason = verdict(event.type, row.state if row else None)
+    to, reason = destination(event.type, body, row.state if row else None)
     if reason is None:
         reason = _held_by_another(row, event, body)
     if reason is None and event.type == "issue_done" and open_subs:
@@ -61,13 +61,17 @@ def step(row: IssueRow | None, event: Event, body: dict[str, Any], open_subs: in
     if reason is not None:
         return (replace(row, version=event.version, sequence=event.sequence) if row else None), reason
     row = row or _new(event, body)
-    if to is None:
-        to = row.state
-    if event.type == "work_completed" and body.get("state") == "done":
+    return _apply(row, to or row.state, event, body), None
+
+
+def destination(type_: str, body: dict[str, Any], state: State | None) -> tuple[State | None, str | None]:
+    """``verdict`` of an event with its body, which names the state after it for some."""
+    to, reason = verdict(type_, state)
+    if reason is None and type_ == "work_completed" and body.get("state") == "done":
         to = "done"
-    if event.type == "work_failed" and body.get("terminal"):
+    if reason is None and type_ == "work_failed" and body.get("terminal"):
         to = "failed"
-    return _apply(row, to, event, body), None
+    return to, reason
 
 
 def _held_by_another(row: IssueRow | None, event: Event, body: dict[str, Any]) -> str | None:
@@ -130,9 +134,10 @@ def _apply(row: IssueRow, to: State, event: Event, body: dict[str, Any]) -> Issu
         changes |= {"pr_number": body.get("prNumber"), "pr_url": body.get("prUrl")}
     if to in WAITING and entering and row.version:  # handed back
         if row.state in WORKING:
-            changes |= {"attempt": row.attempt + 1, "agent": None, "lease": None, "execution": None}
+            again = row.attempt + (0 if body.get("uncounted") else 1)
+            changes |= {"attempt": again, "agent": None, "lease": None, "execution": None}
             changes["reason"] = body.get("reason") or kind
-        changes["not_before"] = retry_at(body) if kind == "work_failed" else 0
+        changes["not_before"] = retry_at(body) if kind in ("work_failed", "lease_released") else 0
     if to in ("failed", "cancelled"):
         changes["reason"] = body.get("reason") or kind
     if to in WAITING and (entering or kind in ("issue_approved", "issue_unassigned")):
