@@ -22,6 +22,7 @@ import pytest
 from rig.model.costs import dollars
 from rig.model.rows import Tokens
 from rig.prices import PriceBook
+from rig_genai_prices.source import GenaiPrices
 from tests.acceptance.daemon import Daemon, running
 from tests.standins.anthropic import Anthropic
 
@@ -124,7 +125,9 @@ def test_the_real_claude_works_on_an_issue_that_a_signed_delivery_brought(
         "cacheReadTokens": total.cache_read,
         "cacheCreationTokens": total.cache_creation,
     }
-    cost = PriceBook().cost(MODEL, Tokens(total.input, total.output, total.cache_read, total.cache_creation))
+    cost = PriceBook(sources=lambda: [GenaiPrices()]).cost(
+        MODEL, Tokens(total.input, total.output, total.cache_read, total.cache_creation)
+    )
     assert trace["totalCostUsd"] == dollars(cost["counted"])
     assert any(model_api.words in line["text"] for line in lines)
     assert "made-up-key" not in "".join(p.read_text(errors="replace") for p in keys.rglob("*.log"))

@@ -5,6 +5,7 @@ import pytest
 from rig.model.costs import Price, cost, dollars, picodollars
 from rig.model.rows import Tokens
 from rig.prices import PriceBook
+from rig_genai_prices.source import GenaiPrices
 
 SONNET = Price(3_000_000, 15_000_000, 300_000, 3_750_000, 6_000_000)
 SEED = Tokens(10, 4994, 160_855, 28_927)
@@ -50,8 +51,10 @@ def test_hour_long_cache_writes_have_their_own_price() -> None:
     ],
 )
 def test_models_are_found_by_their_usual_names(model: str, known: bool) -> None:
-    assert (PriceBook().price(model) is not None) is known
+    assert (PriceBook(sources=lambda: [GenaiPrices()]).price(model) is not None) is known
 
 
 def test_the_price_data_gives_the_seeds_amount() -> None:
-    assert PriceBook().cost("claude-sonnet-4-5", SEED, 0.242194)["counted"] == picodollars("0.23167275")
+    assert PriceBook(sources=lambda: [GenaiPrices()]).cost("claude-sonnet-4-5", SEED, 0.242194)["counted"] == picodollars(
+        "0.23167275"
+    )
