@@ -14,9 +14,7 @@ CLOSED = [o for o in OPERATIONS if o.scope is not None]
 
 
 def path_of(operation: Operation, path: str | None = None) -> str:
-    names = {"id": "ENG-1", "source": "github", "path": "dispatch.enabled", "traceId": "1" * 32, "file": "start.js"}
-    return (path or operation.paths[0]).format_map(names)
-    known = {"source": "github", "path": "dispatch.enabled", "traceId": "0" * 31 + "1"}
+    known = {"source": "github", "path": "dispatch.enabled", "traceId": "1" * 32, "file": "start.js"}
     return re.sub(r"\{(\w+)\}", lambda found: known.get(found[1], "ENG-1"), path or operation.paths[0])
 
 

@@ -25,6 +25,7 @@ from rig.wire.operations import OPERATIONS
 _MODULES = (
     agents,
     assignments,
+    docs,
     events,
     health,
     installation,
@@ -40,7 +41,6 @@ _MODULES = (
 HANDLERS: dict[str, Callable[[Ask], Awaitable[web.StreamResponse]]] = {
     operation.name: handler
     for operation in OPERATIONS
-    for module in (agents, assignments, docs, events, health, installation, issues, keys, stream, traces, webhooks, work)
     for module in _MODULES
     if (handler := getattr(module, operation.name, None)) is not None
 }
