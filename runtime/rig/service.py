@@ -38,6 +38,7 @@ from rig.plugin.provider import Provider
 from rig.prices import PriceBook
 from rig.reactors import leases, work_settings
 from rig.reactors.dispatch import Dispatch
+from rig.reactors.duties import Duties, newest_instant
 from rig.reactors.faults import FaultRecorder, watch_clock
 from rig.reactors.gates import Gates
 from rig.reactors.gauges import Gauges
@@ -148,6 +149,7 @@ class Service:
     async def start(self) -> Serving:
         """Everything in order; the listener is last. Raises RigError, and what was started is taken down by ``stack``."""
         self.store = await self._open_store()
+        seen = await self.store.read(newest_instant)
         self._stack.callback(self._cancel_tasks)
         self.faults = FaultRecorder(self.store, asyncio.get_running_loop())
         self._stack.push_async_callback(self.faults.note, "daemon", "daemon_stopped", {"pid": os.getpid()})
@@ -173,7 +175,8 @@ class Service:
         self.system = self._make_system()
         self._stack.push_async_callback(self.system.stop)
         self.dispatch = self._make_work()
-        self._background(Timers(self.store, self.clock, leases.handlers(self.system), grace=LEASE_GRACE).run(), "the timers")
+        duties = Duties(self.store, self.system, self.clock, self._settings_now, lambda: self.vitals.report())
+        await duties.begin(seen)
         self._background(watch_clock(self.clock, self.faults), "watching the clock")
         self.lag.start()
         self._stack.callback(self.lag.stop)
@@ -181,6 +184,8 @@ class Service:
         server = self.live.current.settings.server
         self.serving = await serve(make_app(self._deps()), server.host, server.port)
         self._stack.push_async_callback(self.serving.stop)
+        handlers = {**leases.handlers(self.system), "duty": duties.fire}
+        self._background(Timers(self.store, self.clock, handlers, grace=LEASE_GRACE).run(), "the timers")
         leave_address(self.settings.data_dir, self.serving.url)
         self._stack.callback(leave_address, self.settings.data_dir, None)
         self._background(self._start_work(), "dispatch")

@@ -158,6 +158,37 @@ class Actors(Section):
     """How many stay in memory; the least recently used are put to rest first."""
 
 
+class Duties(Section):
+    """What Rig looks after by itself, in rounds. Time in which Rig was down counts for nobody."""
+
+    stale_interval_seconds: int = Field(600, ge=1)
+    """Seconds between two rounds that look for agents that are silent and keep no lease."""
+    stale_after_seconds: int = Field(1800, ge=1)
+    """Silence after which an agent that holds an issue is stuck and the issue is queued again."""
+    stale_after_by_agent: dict[str, Annotated[int, Field(ge=1)]] = {}
+    """The same for single agents, by their ids."""
+    reassign_after_seconds: int = Field(600, ge=1)
+    """Silence after which an issue that an agent was assigned and has not begun is queued again."""
+    orphan_interval_seconds: int = Field(3600, ge=1)
+    """Seconds between two rounds that look for issues that nobody claims."""
+    orphan_after_seconds: int = Field(86_400, ge=1)
+    """Wait after which an unclaimed issue is an orphan."""
+    needs_human_after_seconds: int = Field(172_800, ge=1)
+    """Wait after which an orphan leaves the queue and needs a human."""
+    dependency_interval_seconds: int = Field(900, ge=1)
+    """Seconds between two looks at deep health."""
+    dependency_looks: int = Field(3, ge=1, le=200)
+    """Looks in a row that must find a dependency broken before the alarm is raised."""
+    dependency_span_seconds: int = Field(1800, ge=0, le=14_400)
+    """Time that those looks must span at least."""
+
+    @model_validator(mode="after")
+    def _orphans_first(self) -> "Duties":
+        if self.needs_human_after_seconds <= self.orphan_after_seconds:
+            raise ValueError("needs_human_after_seconds must be more than orphan_after_seconds")
+        return self
+
+
 class Vault(Section):
     """How secrets are sealed."""
 
@@ -202,6 +233,7 @@ class Settings(Section):
     """`[providers.NAME]`: the keys are those of the provider's own model."""
     plugins: Plugins = Plugins()
     actors: Actors = Actors()
+    duties: Duties = Duties()
     vault: Vault = Vault()
     prices: Prices = Prices()
     webhook_sources: Annotated[tuple[WebhookSource, ...], Strict(False)] = ()

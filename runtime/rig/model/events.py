@@ -140,6 +140,8 @@ _ALL = [
             "plugin_faulted",
             "plugin_switched",
             "clock_stepped",
+            "dependency_alarmed",
+            "dependency_recovered",
             "body_erased",
             "head_accepted",
             "daemon_started",

@@ -82,6 +82,10 @@ class IssueRow(Row, frozen=True, kw_only=True):
     branch: str | None = None
     pr_number: int | None = None
     pr_url: str | None = None
+    review: Literal["passed", "disputed", "changes_requested"] | None = None
+    """What the newest review of its pull request said; None: none yet."""
+    ci: Literal["passed", "failed"] | None = None
+    """How the checks of its pull request ended; None: not yet."""
     orphan_status: str | None = None
     not_before: Micros = 0
     """Earliest instant of the next attempt; 0 is at once."""
@@ -137,6 +141,8 @@ class AgentRow(Row, frozen=True, kw_only=True):
     completed: int = 0
     failed: int = 0
     created_at: Micros = 0
+    known: bool = True
+    """False while only its usage was heard: no heartbeat and no assignment yet."""
 
 
 class StreamRow(Row, frozen=True, kw_only=True):

@@ -72,7 +72,7 @@ QUEUE = Table(
     (("ready", "rank", "queued_sequence"),),
 )
 LINKS = Table("links", rows.LinkRow, (), lambda r: ())
-AGENTS = Table("agents", rows.AgentRow, (("status", "TEXT"),), lambda r: (r.status,))
+AGENTS = Table("agents", rows.AgentRow, (("status", "TEXT"), ("known", "INTEGER")), lambda r: (r.status, int(r.known)))
 STREAMS = Table("streams", rows.StreamRow, (), lambda r: ())
 ENTRIES = Table("entries", rows.EntryRow, (), lambda r: ())
 JOBS = Table(

@@ -159,6 +159,9 @@ class MemorySnapshot:
         due = [(t.due or 0, tenant, t) for (tenant, _), t in self._b.timers.items() if (t.due or 0) <= due_before]
         return [(tenant, timer) for _, tenant, timer in sorted(due, key=lambda d: (d[0], d[1], d[2].key))[:limit]]
 
+    def timer(self, tenant: str, key: str) -> Timer | None:
+        return self._b.timer(tenant, key)
+
     def next_due(self) -> Micros | None:
         return min((t.due for t in self._b.timers.values() if t.due is not None), default=None)
 

@@ -80,6 +80,10 @@ class SqliteSnapshot:
         )
         return [(tenant, timer_of(key, due, payload)) for tenant, key, due, payload in found]
 
+    def timer(self, tenant: str, key: str) -> Timer | None:
+        found = self._execute("SELECT key, due, payload FROM timers WHERE tenant = ? AND key = ?", (tenant, key)).fetchone()
+        return timer_of(*found) if found else None
+
     def next_due(self) -> Micros | None:
         return self._execute("SELECT min(due) FROM timers").fetchone()[0]  # type: ignore[no-any-return]
 

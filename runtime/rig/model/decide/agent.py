@@ -19,7 +19,7 @@ class Free(msgspec.Struct, frozen=True, kw_only=True):
 
 def decide(row: AgentRow | None, command: Free, ctx: Context) -> Decision:
     """The events of a release. Raises NotFound, Conflict when the agent holds nothing."""
-    if row is None:
+    if row is None or not row.known:
         raise NotFound(f"agent {ctx.stream} is not known")
     if not command.issues:
         raise Conflict(f"agent {row.id} holds no issue")

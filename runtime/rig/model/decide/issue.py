@@ -6,6 +6,7 @@ import msgspec
 
 from rig.clock import Micros
 from rig.errors import BadRequest, Conflict, IllegalTransition, NotFound, StaleLease
+from rig.model.decide import duty
 from rig.model.decide.base import Context, Decision, TimerChange
 from rig.model.events import Event, NewEvent, encode
 from rig.model.folds.issue import step
@@ -97,6 +98,8 @@ def decide(row: IssueRow | None, command: Command, ctx: Context) -> Decision:
     if row is None:
         raise NotFound(f"Issue {ctx.stream} not found in conductor")
     match command:
+        case duty.TakeBack() | duty.Flag():
+            return duty.decide(row, command, ctx)
         case Complete():
             return _complete(row, command)
         case Fail():

@@ -14,10 +14,10 @@ from rig.model.tables import AGENTS, Tables
 def fold_heartbeat(event: Event, body: dict[str, Any], tables: Tables) -> None:
     """A heartbeat says what the agent does and can do; an idle one clears what it worked on."""
     row = tables.get(AGENTS, event.stream) or AgentRow(id=event.stream, created_at=event.at)
-    changes: dict[str, Any] = {"last_heartbeat": event.at, "version": event.version, "sequence": event.sequence}
+    changes: dict[str, Any] = {"known": True, "last_heartbeat": event.at, "version": event.version, "sequence": event.sequence}
     if "status" in body:
         changes["status"] = body["status"]
-    if body.get("status") == "idle":
+    if body.get("status", row.status) == "idle":
         changes |= {"issue": None, "number": None, "repo": None}
     else:
         number, repo = body.get("currentIssue"), body.get("currentRepo") or row.repo
@@ -41,8 +41,9 @@ def follow(before: IssueRow | None, after: IssueRow, event: Event, body: dict[st
     kind = event.type
     if kind in ("issue_assigned", "work_started") and after.agent:
         row = tables.get(AGENTS, after.agent) or AgentRow(id=after.agent, created_at=event.at)
-        if (row.status, row.issue) != ("working", after.stream):
-            tables.put(AGENTS, row.id, replace(row, status="working", issue=after.stream, number=after.number, repo=after.repo))
+        if (row.status, row.issue, row.known) != ("working", after.stream, True):
+            now = {"status": "working", "issue": after.stream, "number": after.number, "repo": after.repo, "known": True}
+            tables.put(AGENTS, row.id, replace(row, **now))
         return
     if before is None or before.agent is None:
         return

@@ -25,6 +25,16 @@ SYSTEM_EVENTS = (
 """Rig's own events of an issue's stream; the rest of them are types of the family ``issue``."""
 
 
+_GATE: dict[str, dict[str, Any]] = {
+    "review_passed": {"review": "passed"},
+    "review_disputed": {"review": "disputed"},
+    "changes_requested": {"review": "changes_requested", "ci": None},
+    "ci_passed": {"ci": "passed"},
+    "ci_failed": {"ci": "failed"},
+}
+"""What the merge gate's events say of an issue (R0-66). Who merges reads it; Rig never does."""
+
+
 def fold(event: Event, body: dict[str, Any], tables: Tables) -> None:
     """Apply an issue's event, or note why it does not apply."""
     before = tables.get(ISSUES, event.stream)
@@ -131,7 +141,9 @@ def _apply(row: IssueRow, to: State, event: Event, body: dict[str, Any]) -> Issu
     if "branch" in body and kind in ("work_started", "branch_created", "pr_created", "work_completed"):
         changes["branch"] = body["branch"] or row.branch
     if kind == "pr_created":
-        changes |= {"pr_number": body.get("prNumber"), "pr_url": body.get("prUrl")}
+        changes |= {"pr_number": body.get("prNumber"), "pr_url": body.get("prUrl"), "review": None, "ci": None}
+    elif kind in _GATE:
+        changes |= _GATE[kind]
     if to in WAITING and entering and row.version:  # handed back
         if row.state in WORKING:
             again = row.attempt + (0 if body.get("uncounted") else 1)

@@ -76,10 +76,8 @@ def fold(event: Event, body: dict[str, Any], tables: Tables) -> None:
             ),
         )
     known = tables.get(AGENTS, agent)
-    if known is None:
-        if issue is not None:
-            return  # R0-33: known by heartbeat or assignment only
-        known = AgentRow(id=agent, created_at=event.at)
+    if known is None:  # R0-33: known by heartbeat or assignment only, but its model is kept for then (R0-36)
+        known = AgentRow(id=agent, created_at=event.at, known=False)
     version = event.version if event.stream == agent else known.version
     tables.put(AGENTS, agent, replace(known, last_model=body["model"], version=version))
 

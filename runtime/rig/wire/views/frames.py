@@ -40,7 +40,7 @@ def shown(view: str, row: Any, now: Micros) -> Any:
         case "queue":
             return assignment(row)
         case "agents":
-            return agent(row, now)
+            return agent(row, now) if row.known else None
         case "jobs":
             return job(row)
     raise KeyError(view)

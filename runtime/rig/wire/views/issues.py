@@ -50,6 +50,8 @@ def issue(row: IssueRow) -> answers.Issue:
         branch=row.branch,
         pr_number=row.pr_number,
         pr_url=row.pr_url,
+        review_status=row.review,
+        ci_status=row.ci,
         url=row.url,
         orphan_status=row.orphan_status,
         reason=row.reason,

@@ -32,6 +32,8 @@ class Issue(Camel):
     branch: str | None
     pr_number: int | None
     pr_url: str | None
+    review_status: str | None
+    ci_status: str | None
     url: str | None
     orphan_status: str | None
     reason: str | None
