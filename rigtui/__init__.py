@@ -1,1 +1,1 @@
-"""The terminal dashboard's package; it is not in this release, ``rigtui.__main__`` says so."""
+"""The terminal dashboard: ``rigtui [URL]``. It talks HTTP to a daemon, holds rows, and draws them."""

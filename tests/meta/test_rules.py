@@ -1,4 +1,4 @@
-"""The rules of the house hold: floors, clocks, and what the dashboard's command says meanwhile."""
+"""The rules of the house hold: floors, clocks, and what the dashboard's command says without a terminal."""
 
 import shutil
 import subprocess
@@ -47,9 +47,17 @@ def test_no_code_but_the_clocks_is_let_off(repository: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_the_dashboards_command_says_in_one_line_what_there_is(repository: Path) -> None:
-    done = run(sys.executable, "-m", "rigtui", cwd=repository)
-    assert done.returncode == 1
+def test_the_dashboards_command_says_in_one_line_that_it_needs_a_terminal(repository: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "rigtui"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        cwd=repository,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
     assert "rig issue list" in done.stderr

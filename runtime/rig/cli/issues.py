@@ -7,11 +7,11 @@ import click
 
 from rig.cli.output import Output, limited, listing, output, say
 from rig.cli.remote import Remote, remote
-from rig.cli.story import tell
 from rig.cli.tables import Column
 from rig.cli.words import ago, moment, money, tokens, word
 from rig.clock import SystemClock
 from rig.errors import BadRequest
+from rig.wire.story import tell
 
 STATES = ("queued", "assigned", "in_progress", "in_review", "deploying", "done", "failed")
 ABOUT = ("title", "url", "priority", "labels", "dependsOn", "parent", "agentId", "executionId", "branch", "commit", "prUrl")

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from rig.cli import tables
 from rig.cli.demo.deliveries import REPO, WISHES, payload, signed
 from rig.cli.output import heading, say
-from rig.cli.story import tell
 from rig.cli.tables import Column
 from rig.cli.words import money, short, tokens
 from rig.errors import WaitedTooLong
+from rig.wire.story import tell
 
 if TYPE_CHECKING:
     from rig.client import Client

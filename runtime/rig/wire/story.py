@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rig.cli.words import money, short, tokens, word
+from rig.wire.words import money, short, tokens, word
 
 COUNTS = ("inputTokens", "outputTokens", "cacheReadTokens", "cacheCreationTokens")
 

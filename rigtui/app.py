@@ -1,0 +1,194 @@
+"""The dashboard: its screens, its commands, and how changes reach what is seen."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from textual.app import App, SystemCommand
+from textual.screen import Screen
+from textual.theme import Theme
+from textual.timer import Timer
+
+from rig.client import Target
+from rig.errors import RigError
+from rigtui import keymap
+from rigtui.link import Link
+from rigtui.screens.base import RigScreen
+from rigtui.screens.issue import IssueScreen
+from rigtui.screens.queue import QueueScreen
+from rigtui.screens.session import SessionScreen
+from rigtui.state import Change, State, reduce
+
+FRAME = 0.05
+"""Seconds for which changes are collected before they are shown together: at most twenty pictures a second."""
+
+DARK = Theme(
+    name="rig-dark",
+    primary="#5fb3c8",
+    secondary="#b294dc",
+    accent="#6cc5dc",
+    warning="#e5b567",
+    error="#ef7b7b",
+    success="#8cc98f",
+    foreground="#d8dee4",
+    background="#12161b",
+    surface="#26313c",
+    panel="#1b222a",
+    dark=True,
+    variables={
+        "text-muted": "#93a1ae",
+        "text-disabled": "#66737f",
+        "border": "#3c4955",
+        "input-cursor-background": "#d8dee4",
+        "input-cursor-foreground": "#12161b",
+    },
+)
+
+COMMANDS = {
+    "queue": ("q",),
+    "issue": ("i",),
+    "session": ("s", "log", "l"),
+    "help": ("?",),
+    "quit": ("exit",),
+}
+"""What ``:`` takes, and its short forms."""
+
+
+class Dashboard(App[None]):
+    """One terminal's dashboard. It changes nothing of the fleet but by an answer that was confirmed."""
+
+    TITLE = "rig"
+    CSS_PATH = Path(__file__).with_name("dashboard.tcss")
+    ENABLE_COMMAND_PALETTE = True
+
+    def __init__(self, where: Callable[[], Target], *, no_color: bool = False) -> None:
+        super().__init__(ansi_color=True if no_color else None)
+        self.state = State()
+        self.last_filter = ""
+        self.link = Link(where, self.tell)
+        self._changes: list[Change] = []
+        self._due: Timer | None = None
+        self.register_theme(DARK)
+        self.theme = "ansi-dark" if no_color else "rig-dark"
+
+    @property
+    def url(self) -> str:
+        """The daemon's address."""
+        return self.link.url
+
+    def now(self) -> float:
+        """Seconds since 1970 by the daemon's clock."""
+        return self.link.now()
+
+    async def on_mount(self) -> None:
+        await self.push_screen(QueueScreen())
+        self.set_interval(1.0, self._tick)
+        self.follow()
+
+    def follow(self) -> None:
+        """Begin to follow the daemon."""
+        self.run_worker(self.link.run(), name="link", exit_on_error=True)
+
+    # Changes
+
+    def tell(self, change: Change) -> None:
+        """Take a change; it is shown with all others of the same twentieth of a second."""
+        self._changes.append(change)
+        if self._due is None:
+            self._due = self.set_timer(FRAME, self._show)
+
+    def _show(self) -> None:
+        self._due = None
+        changes, self._changes = self._changes, []
+        before = self.state
+        self.state = reduce(before, changes)
+        fresh = self.state.stale - before.stale
+        if fresh:
+            self.link.want(fresh)
+        if isinstance(self.screen, RigScreen):
+            self.screen.show()
+
+    def _tick(self) -> None:
+        if isinstance(self.screen, RigScreen) and self.screen.is_mounted:
+            self.screen.tick()
+
+    # Screens
+
+    def open_issue(self, stream: str) -> None:
+        """The timeline of an issue."""
+        self.push_screen(IssueScreen(stream))
+
+    def open_session(self, stream: str, execution: str | None = None) -> None:
+        """The log of an attempt, the newest where none is named."""
+        self.push_screen(SessionScreen(stream, execution))
+
+    def answer(self, subject: str | None) -> None:
+        """Ask for the answer to a question that is open about an issue."""
+        self._say("no question is open here")
+
+    # Commands
+
+    def command(self, text: str) -> None:
+        """Do what was typed behind ``:``."""
+        word, _, rest = text.strip().partition(" ")
+        name = next((name for name, short in COMMANDS.items() if word == name or word in short), None)
+        subject = rest.strip() or (self.screen.subject() if isinstance(self.screen, RigScreen) else None)
+        match name:
+            case "queue":
+                while len(self.screen_stack) > 1 and not isinstance(self.screen, QueueScreen):
+                    self.pop_screen()
+            case "issue" | "session" if subject is None:
+                self._say(f"which one? :{name} OWNER/REPO#NUMBER")
+            case "issue":
+                self.open_issue(str(subject))
+            case "session":
+                self.open_session(str(subject))
+            case "help":
+                self.screen.call_later(self.screen.run_action, "help")
+            case "quit":
+                self.exit()
+            case _ if word:
+                self._say(f"there is no command {word}; there are: {', '.join(COMMANDS)}")
+
+    def suggestions(self) -> list[str]:
+        """Whole commands, for completion."""
+        issues = list(self.state.issues)[:500]
+        return [*COMMANDS, *(f"{name} {issue}" for name in ("issue", "i", "session", "s") for issue in issues)]
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette: every key of the screen, and the themes."""
+        if isinstance(screen, RigScreen):
+            for key in keymap.on(screen.WHERE):
+                if key.id != "palette":
+                    yield SystemCommand(
+                        key.text, f"key {key.keys_text}", lambda key=key: screen.call_later(screen.run_action, key.action)
+                    )
+        yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
+
+    def action_resync(self) -> None:
+        self.link.resync()
+        self._say("reading everything again")
+
+    def action_picture(self) -> None:
+        try:
+            path = Path(self.save_screenshot(path=str(Path.cwd())))
+        except OSError as error:
+            self._say(f"can't save a picture here: {error.strerror}")
+        else:
+            self._say(f"saved as {path.name}")
+
+    def _say(self, text: str) -> None:
+        if isinstance(self.screen, RigScreen):
+            self.screen.say(text)
+
+
+async def answers(where: Callable[[], Target]) -> None:
+    """Return when the daemon answers to us. Raises what the client raises otherwise."""
+    from rig.client import Client
+
+    async with Client(where(), timeout=10.0) as client:
+        try:
+            await client.call("list_queue", limit=1)
+        except RigError as error:
+            if error.exit_code != 6:
+                raise
+            raise type(error)(f"{error.message}; start one with `rig serve`, or name another: rigtui URL") from None
