@@ -1,5 +1,7 @@
 """The configuration of the GitHub plugin."""
 
+from pydantic import Field
+
 from rig import PluginConfig
 
 
@@ -11,4 +13,9 @@ class GitHubConfig(PluginConfig):
 
     Labelling needs triage rights, but a repository's issue template sets its labels in the author's name. Turn this off where
     such templates are open to strangers.
+    """
+    api_url: str = Field("", pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*[^\s/?#])?)?$")
+    """Address of GitHub's API, without a slash at its end (``https://api.github.com``); deep health then watches it as critical.
+
+    Empty: nothing asks GitHub. Webhooks alone need no API.
     """
