@@ -164,3 +164,44 @@ def test_rounds_go_on_after_a_restart_and_what_was_silent_before_counts(tmp_path
         daemon.start()
         daemon.wait_for(lambda: issue(daemon, 1)["state"] == "queued")
         assert 6 < time.monotonic() - began < 15
+
+
+CHECKER = """
+from pathlib import Path
+
+from rig import CheckResult, hookimpl
+
+
+class Checker:
+    name, critical = "forge", False
+
+    async def check(self, context):
+        broken = (Path(__file__).parent / "broken").exists()
+        return CheckResult("Unreachable", "http 502") if broken else CheckResult("Ok")
+
+
+@hookimpl
+def rig_register_health_checkers(context):
+    return [Checker()]
+"""
+
+
+@pytest.mark.rule("R0-65")
+def test_a_dependency_that_stays_broken_is_told_in_the_log_and_so_is_its_recovery(tmp_path: Path) -> None:
+    config = "[duties]\ndependency_interval_seconds = 1\ndependency_span_seconds = 2\n"
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "forge.py").write_text(CHECKER)
+    broken = tmp_path / "plugins" / "broken"
+    broken.touch()
+    with running(tmp_path / "rig", config=config, arguments=("--plugins-dir", str(tmp_path / "plugins"))) as daemon:
+
+        def told(type_: str) -> Any:
+            events = daemon.ask("GET", "/api/events/stream?id=daemon").json
+            return [e["data"] for e in events if e["type"] == type_]
+
+        daemon.wait_for(lambda: told("DependencyAlarmed"))
+        broken.unlink()
+        daemon.wait_for(lambda: told("DependencyRecovered"))
+        (alarm,) = told("DependencyAlarmed")
+        assert (alarm["name"], alarm["reason"], alarm["looks"] >= 3) == ("forge", "http 502", True)
+        assert [r["name"] for r in told("DependencyRecovered")] == ["forge"]

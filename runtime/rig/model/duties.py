@@ -28,7 +28,7 @@ class Rounds(msgspec.Struct, frozen=True):
     since: Micros
     """Nothing is counted from before this."""
     last: Micros
-    """When the last round ended."""
+    """When the last round ended, or Rig started since."""
     after: tuple[str, str] | None = None
     """Tenant and key behind which the round goes on; None: the next round begins at the start."""
 
@@ -40,7 +40,7 @@ def resume(rounds: Rounds | None, seen: Micros, now: Micros, interval: Micros) -
     """
     if rounds is None or now - max(rounds.last, seen) > 2 * interval:
         return Rounds(since=now, last=now)
-    return Rounds(since=rounds.since, last=rounds.last)
+    return Rounds(since=rounds.since, last=now)
 
 
 def first_due(due: Micros | None, now: Micros, interval: Micros) -> Micros:
