@@ -41,6 +41,7 @@ def test_the_wheel_has_the_packages_and_nothing_else(wheel: list[str], plugin_fo
     top = {name.partition("/")[0] for name in wheel}
     assert {name for name in top if not name.endswith(".dist-info")} == {"rig", "rigtui", *plugin_folders}
     assert any(name.endswith("licenses/LICENSE") for name in wheel)
+    assert {"rig/http/pages/docs.html", "rig/http/pages/start.js"} <= set(wheel)
 
 
 def test_every_package_says_that_it_is_typed(wheel: list[str], plugin_folders: list[str]) -> None:
