@@ -153,3 +153,25 @@ async def test_a_failed_lease_waits_for_its_next_attempt(edge: Edge) -> None:
     edge.clock.advance(10)
     _, again = await edge.get("/api/assignments/next")
     assert again["attempt"] == 2
+
+
+@pytest.mark.rule("I9")
+async def test_a_lease_on_one_issue_proves_nothing_for_the_assignment_of_another(edge: Edge) -> None:
+    for number in (1, 2):
+        await edge.post("/api/events", {"type": "ISSUE_APPROVED", "repo": "acme/app", "issueNumber": number})
+    _, claimed = await edge.post("/api/assignments/claim", {"agentId": "a"})
+    lease = claimed["lease"]
+    stolen = {
+        "type": "ISSUE_ASSIGNED",
+        "repo": "acme/app",
+        "issueNumber": 2,
+        "agentId": "a",
+        "leaseId": lease["id"],
+        "fence": 1,
+    }
+    status, refused = await edge.post("/api/events", stolen)
+    assert (status, refused["code"]) == (409, "stale_lease")
+    _, results = await edge.post("/api/events/batch", [stolen])
+    assert results[0]["code"] == "stale_lease"
+    _, done = await edge.post(f"/api/leases/{lease['id']}/complete", {"agentId": "a", "fence": 1})
+    assert done["streamId"] == "acme/app#1"

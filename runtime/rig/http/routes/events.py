@@ -72,8 +72,12 @@ def _event(ask: Ask, fact: Fact) -> NewEvent:
 
 
 def _admit(ask: Ask, fact: Fact) -> tuple[str, int] | None:
-    """The fence that goes with a fact; raises Forbidden for what is not an attempt's own."""
+    """The fence that goes with a fact; raises Forbidden for what is not an attempt's own, StaleLease for another issue's."""
     identity = ask.identity
+    if fact.lease is not None and fact.type.name == "issue_assigned":
+        lease = ask.deps.store.get(LEASES, ask.call.tenant, fact.lease[0])
+        if lease is not None and lease.issue != fact.stream:
+            raise StaleLease("the lease is on another issue", lease=lease.id)
     if identity.execution is None:
         return fact.lease
     if fact.stream not in (identity.issue, identity.agent) or fact.type.name not in ATTEMPT_MAY:
