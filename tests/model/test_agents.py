@@ -61,6 +61,16 @@ def test_the_end_of_its_issue_ends_its_work(world: World, end: str, status: str)
 
 
 @pytest.mark.rule("R0-35")
+def test_review_and_deployment_are_still_its_work_until_the_issue_is_done(world: World) -> None:
+    world.post("WORK_STARTED", agentId="dev")
+    for event in ("PR_CREATED", "CI_PASSED", "REVIEW_PASSED", "MERGED", "VERIFIED"):
+        world.post(event, agentId="dev")
+        assert (world.row(AGENTS, "dev").status, world.row(AGENTS, "dev").issue) == ("working", STREAM)
+    world.post("ISSUE_DONE", agentId="dev")
+    assert (world.row(AGENTS, "dev").status, world.row(AGENTS, "dev").issue) == ("idle", None)
+
+
+@pytest.mark.rule("R0-35")
 @pytest.mark.parametrize("beat", [{"status": "idle"}, {"status": "idle", "currentIssue": 1, "currentRepo": "acme/app"}])
 def test_an_idle_heartbeat_clears_what_it_worked_on(world: World, beat: dict[str, Any]) -> None:
     world.post("WORK_STARTED", agentId="dev")

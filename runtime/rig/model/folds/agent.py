@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from rig.model import facts
 from rig.model.events import Event
 from rig.model.rows import AgentRow, IssueRow
-from rig.model.states import WORKING
+from rig.model.states import TERMINAL, WAITING
 from rig.model.tables import AGENTS, Tables
 
 
@@ -37,7 +37,10 @@ def fold_heartbeat(event: Event, body: dict[str, Any], tables: Tables) -> None:
 
 
 def follow(before: IssueRow | None, after: IssueRow, event: Event, body: dict[str, Any], tables: Tables) -> None:
-    """An issue's event moves its agent between working and idle at once, without waiting for a heartbeat."""
+    """An issue's event moves its agent between working and idle at once, without waiting for a heartbeat.
+
+    An issue that goes into review or deployment is still what its agent works on, until one of them says otherwise (R0-35).
+    """
     kind = event.type
     if kind in ("issue_assigned", "work_started") and after.agent:
         row = tables.get(AGENTS, after.agent) or AgentRow(id=after.agent, created_at=event.at)
@@ -47,7 +50,7 @@ def follow(before: IssueRow | None, after: IssueRow, event: Event, body: dict[st
         return
     if before is None or before.agent is None:
         return
-    left = before.state in WORKING and after.state not in WORKING
+    left = before.state != after.state and (after.state in TERMINAL | WAITING or kind == "work_completed")
     counted = after.state != before.state and (kind in ("issue_done", "issue_forced_done") or after.state == "done")
     failed = kind in ("agent_stuck", "escalated")
     if not (left or counted or failed):
