@@ -12,8 +12,8 @@ from rig.wire.operations import ADMIN, OPERATIONS, Operation
 from tests.acceptance.daemon import Daemon, running
 from tests.acceptance.test_session import git, repository
 
-PUBLIC = {"get_health", "get_ready", "get_deep_health", "get_metrics", "get_openapi"}
-SIGNED = {"receive_webhook", "receive_github_webhook"}
+PUBLIC = {"get_health", "get_ready", "get_deep_health", "get_metrics", "get_openapi", "get_docs", "get_docs_asset"}
+SIGNED = {"receive_webhook", "receive_github_webhook", "receive_linear_webhook"}
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 
 def places() -> list[tuple[Operation, str]]:
-    return [(o, re.sub(r"\{\w+\}", "ABC-1", path)) for o in OPERATIONS for path in o.paths]
+    return [(o, re.sub(r"\{\w+\}", "ABC-1", path.replace("{file}", "start.js"))) for o in OPERATIONS for path in o.paths]
 
 
 @pytest.mark.parametrize(("operation", "path"), places(), ids=lambda v: v if isinstance(v, str) else v.name)
