@@ -20,6 +20,31 @@ def _inert(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typi
     return event
 
 
+class Flood(logging.Filter):
+    """Takes at most ``RATE`` records a second of each logger that is not Rig's own, and says how many it left out."""
+
+    RATE = 100
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: dict[str, tuple[float, int]] = {}
+        """Logger to the second that it is in, and its records in it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.partition(".")[0] == "rig":
+            return True
+        second, count = self._seen.get(record.name, (record.created, 0))
+        if record.created - second >= 1:
+            if count > self.RATE:
+                record.msg = f"{record.getMessage()} (and {count - self.RATE} more records of this logger before)"
+                record.args = ()
+            second, count = record.created, 0
+        if len(self._seen) > 1000:
+            self._seen.clear()
+        self._seen[record.name] = (second, count + 1)
+        return count < self.RATE
+
+
 def set_up(stream: TextIO | None = None, *, level: int = logging.INFO) -> None:
     """Send every logger's records to ``stream`` (stderr when None); called once by the process that serves."""
     stream = stream or sys.stderr
@@ -39,6 +64,7 @@ def set_up(stream: TextIO | None = None, *, level: int = logging.INFO) -> None:
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
+    handler.addFilter(Flood())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

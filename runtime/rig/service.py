@@ -157,6 +157,7 @@ class Service:
         self.vault = open_vault(self.settings.data_dir, self.settings.key_file)
         self.secrets = SealedFile(self.vault, self.settings.data_dir / SECRETS_FILE)
         self.plugins = self._load_plugins()
+        self._stack.callback(self.plugins.stop)
         self.live = LiveConfiguration(self._known_to_plugins(), self.store, self.secrets)
         self._stack.callback(self.store.listen(self.live.hear))
         self._disabled = frozenset(self.settings.settings.plugins.disabled)

@@ -32,6 +32,10 @@ FAREWELL = 1.0
 MAX_ERROR = 300
 
 
+class Died(Exception):
+    """The process of an isolated plugin ended; always a strike."""
+
+
 def handed(value: Any) -> Any:
     """A copy of ``value`` for a plugin: containers and dataclasses of containers are copied, all else is handed over as it is."""
     if isinstance(value, dict):
@@ -210,7 +214,8 @@ class Guard:
             raise
         except BaseException as error:  # SystemExit would stop the daemon
             began = self._began.get(task, began)
-            raise self.fault(what, describe(error), strike=strike or not isinstance(error, Exception), began=began) from error
+            strike = strike or isinstance(error, Died) or not isinstance(error, Exception)
+            raise self.fault(what, describe(error), strike=strike, began=began) from error
         finally:
             began = self._began.pop(task, began)
             if timed:

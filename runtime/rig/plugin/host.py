@@ -19,6 +19,7 @@ from rig.plugin.guard import Guard
 from rig.plugin.guarded import GuardedOperation, GuardedPrices, GuardedProvider, GuardedSource, GuardedStep
 from rig.plugin.health import HealthBoard, Watched
 from rig.plugin.hookspecs import HOOKS
+from rig.plugin.isolated import PROXIES, PluginProcess
 from rig.plugin.loader import Loaded, Loader, PluginSettings, strict_faults
 from rig.plugin.record import BROKEN, PluginRecord
 
@@ -191,6 +192,8 @@ class PluginHost:
         if plugin.state == "enabled":
             return _record(plugin)
         self._loader.enable(plugin)
+        if plugin.process is not None:
+            self._owned.pop(name, None)  # its proxies know the process that was stopped
         for (hook, key), thing in self._owned.get(name, {}).items():
             self._registries[hook].setdefault(key, thing)
         if name not in self._owned:
@@ -211,6 +214,16 @@ class PluginHost:
             raise NotFound(f"there is no plugin {name!r}")
         return plugin
 
+    def _accept_isolated(self, process: PluginProcess, kind: Kind, accept: Callable[..., str | None]) -> str | None:
+        things = [PROXIES[t.hook](process, t) for t in process.start().things if t.hook == kind.hook]
+        return next((wrong for thing in things if (wrong := accept(thing, kind))), None)
+
+    def stop(self) -> None:
+        """End the processes of isolated plugins."""
+        for plugin in self._loader.plugins.values():
+            if plugin.process is not None:
+                plugin.process.stop()
+
     def _register(self, plugin: Loaded) -> None:
         """Ask a plugin for everything that it adds; half-registered plugins leave nothing behind."""
         if plugin.state != "enabled":
@@ -228,7 +241,10 @@ class PluginHost:
             return None
 
         for kind in KINDS:
-            self._loader.register(plugin, kind.hook, kind.context, partial(accept, kind=kind))
+            if plugin.process is None:
+                self._loader.register(plugin, kind.hook, kind.context, partial(accept, kind=kind))
+            elif wrong := self._accept_isolated(plugin.process, kind, accept):
+                self._loader.fail(plugin, "load_error", f"{kind.hook}: {wrong}")
         if plugin.state == "enabled":
             self._owned[name] = owned
             for (hook, key), guarded in owned.items():

@@ -14,7 +14,7 @@ from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -24,7 +24,10 @@ from rig.plugin import hookspecs
 from rig.plugin.calls import CallLog
 from rig.plugin.contexts import Fault
 from rig.plugin.files import file_entries
-from rig.plugin.guard import STRIKES, Guard, describe, in_thread
+from rig.plugin.guard import STRIKES, Died, Guard, describe, in_thread
+
+if TYPE_CHECKING:
+    from rig.plugin.isolated import PluginProcess
 
 RESERVED = frozenset({"allow", "disabled", "dir"})
 """Keys of ``[plugins]`` itself, which no plugin may be called by."""
@@ -88,7 +91,9 @@ class Loaded:
     model: Any = None
     """The pydantic model of its configuration, None when it declares none."""
     module: ModuleType | None = None
-    """None until it is loaded."""
+    """None until it is loaded, and in a process of its own."""
+    process: "PluginProcess | None" = None
+    """Where it runs when it is isolated."""
 
 
 def validated(model: Any, raw: Any, where: str) -> Any:
@@ -159,6 +164,9 @@ class Loader:
     def disable(self, plugin: Loaded) -> None:
         """Take a plugin's hooks out."""
         self.fail(plugin, "disabled", plugin.guard.last_error)
+        if plugin.process is not None:
+            plugin.process.stop()
+            plugin.process = None
 
     def enable(self, plugin: Loaded) -> None:
         """Put a disabled plugin's hooks back in, or load it again where that failed; blocking."""
@@ -210,6 +218,10 @@ class Loader:
         name = plugin.entry.name
         if name in RESERVED:
             raise Broken("load_error", f"{name} is a reserved name")
+        table = self._settings.config.get(name, {})
+        if table.get("isolate") == "process":
+            self._start(plugin, table)
+            return
         module = self._timely(plugin.entry.load, "import")
         if not isinstance(module, ModuleType):
             raise Broken("load_error", f"the entry point must name a module, not {type(module).__name__}")
@@ -219,9 +231,7 @@ class Loader:
             model = self._timely(partial(_resolve, model), f"import of {model}")
         plugin.model = model
         try:
-            plugin.config = self._timely(
-                lambda: validated(model, self._settings.config.get(name, {}), f"plugins.{name}"), "validation"
-            )
+            plugin.config = self._timely(lambda: validated(model, _own(table, model), f"plugins.{name}"), "validation")
         except ConfigError as error:
             raise Broken("config_error", error.message) from None
         try:
@@ -235,6 +245,21 @@ class Loader:
         for caller in found:
             if any(i.hookwrapper or i.wrapper for i in caller.get_hookimpls() if i.plugin_name == name):
                 raise Broken("load_error", f"{caller.name} is a wrapper, and plugins don't wrap each other")
+
+    def _start(self, plugin: Loaded, table: Mapping[str, Any]) -> None:
+        """Load a plugin in a process of its own; what it registered comes with its first word."""
+        from rig.plugin.isolated import PluginProcess
+
+        process = PluginProcess(plugin.entry.name, plugin.entry, _own(table, None), self._settings.load_seconds)
+        try:
+            opened = process.start()
+        except Died as died:
+            raise Broken("load_error", str(died)) from None
+        if opened.state != "enabled":
+            process.stop()
+            raise Broken(opened.state, opened.error or "it could not be loaded")
+        plugin.hooks = tuple(opened.hooks)
+        plugin.process = process
 
     def _timely(self, function: Callable[[], Any], what: str) -> Any:
         """The answer of the plugin's code, or Broken when it raises anything or takes too long."""
@@ -261,6 +286,12 @@ class Loader:
             raise Broken("load_error", f"RIG_REQUIRES is not a version range: {wanted}") from None
         if not fits:
             raise Broken("load_error", f"needs rig {wanted}, and this is {rig.__version__}")
+
+
+def _own(table: Mapping[str, Any], model: Any) -> Mapping[str, Any]:
+    """A plugin's table without the keys that are Rig's, unless its model knows them (a ``rig.PluginConfig`` does)."""
+    known = getattr(model, "model_fields", {})
+    return {key: value for key, value in table.items() if key != "isolate" or key in known}
 
 
 def _resolve(place: str) -> Any:

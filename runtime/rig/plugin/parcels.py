@@ -1,0 +1,116 @@
+"""What crosses the pipe to an isolated plugin, as JSON: one line a message, contexts and answers by kind of thing."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from rig.model.health import CheckResult
+from rig.plugin.contexts import HealthContext
+from rig.plugin.steps import StepContext, StepResult
+
+encode = msgspec.json.encode
+
+
+class Opening(msgspec.Struct):
+    """Parent to child, first: which plugin to load, and its ``[plugins.<name>]``."""
+
+    name: str
+    value: str
+    """Value of the entry point, or the file of a one-file plugin."""
+    is_file: bool
+    config: dict[str, Any]
+
+
+class Thing(msgspec.Struct):
+    """A registered thing, as the child tells of it."""
+
+    hook: str
+    name: str
+    critical: bool = False
+
+
+class Opened(msgspec.Struct):
+    """Child to parent, first: what the plugin registered, or why it can't be used."""
+
+    hooks: list[str] = []
+    things: list[Thing] = []
+    state: str = "enabled"
+    error: str | None = None
+
+
+class Ask(msgspec.Struct):
+    """Parent to child: a call. A second one with the same ``id`` and no ``hook`` cancels it."""
+
+    id: int
+    hook: str = ""
+    name: str = ""
+    context: dict[str, Any] = {}
+
+
+class Answer(msgspec.Struct):
+    """Child to parent: how a call went."""
+
+    id: int
+    answer: Any = None
+    error: str | None = None
+    """``Name: text`` of what was raised."""
+
+
+async def pack_health(context: HealthContext) -> dict[str, Any]:
+    """A health context with its questions already asked: the child can ask the daemon nothing."""
+
+    async def asked(ping: Callable[[], Awaitable[str | None]]) -> dict[str, Any]:
+        try:
+            return {"reason": await ping()}
+        except Exception as error:  # noqa: BLE001 - whatever it is, the checker gets to see it
+            return {"error": type(error).__name__}
+
+    store, streams = await asyncio.gather(asked(context.store_ping), asked(context.streams_ping))
+    return {"store": store, "streams": streams, "lag": context.loop_lag(), "data_dir": str(context.data_dir)}
+
+
+def unpack_health(packed: dict[str, Any]) -> HealthContext:
+    """The context in the child."""
+
+    def answering(said: dict[str, Any]) -> Callable[[], Awaitable[str | None]]:
+        async def ping() -> str | None:
+            if "error" in said:
+                raise RuntimeError(said["error"])
+            reason: str | None = said["reason"]
+            return reason
+
+        return ping
+
+    return HealthContext(
+        answering(packed["store"]), answering(packed["streams"]), lambda: float(packed["lag"]), Path(packed["data_dir"])
+    )
+
+
+def unpack_result(answer: Any) -> CheckResult:
+    """A check's result in the parent; raises when the child sent something else."""
+    return CheckResult(answer["status"], answer["reason"])
+
+
+async def pack_step(context: StepContext) -> dict[str, Any]:
+    """A step context; its parameters were validated by the parent against nothing, the child does it."""
+    return {
+        "run": context.run,
+        "step": context.step,
+        "attempt": context.attempt,
+        "params": context.params,
+        "deadline": context.deadline_seconds,
+    }
+
+
+def unpack_step(packed: dict[str, Any], model: Any) -> StepContext:
+    """The context in the child, with validated parameters."""
+    params = packed["params"] if model is None else model.model_validate(packed["params"])
+    return StepContext(packed["run"], packed["step"], packed["attempt"], params, packed["deadline"])
+
+
+def unpack_step_result(answer: Any) -> StepResult:
+    """A step's result in the parent."""
+    return StepResult(bool(answer["ok"]), dict(answer["outputs"]), str(answer["reason"]))
