@@ -36,7 +36,7 @@ class Remote:
 
         return asyncio.run(asking())
 
-    def call(self, operation: str, **params: Any) -> Any:
+    def call(self, operation: str, /, **params: Any) -> Any:
         """The answer of one operation."""
         return self.ask(lambda client: client.call(operation, **params))
 
