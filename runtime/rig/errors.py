@@ -13,7 +13,7 @@ class RigError(Exception):
     code: ClassVar[str] = "unavailable"
     http_status: ClassVar[int] = 503
     exit_code: ClassVar[int] = 1
-    retry_after: ClassVar[int | None] = None
+    retry_after: int | None = None
     """Seconds after which the same request may succeed, or None when repeating it is pointless."""
 
     def __init__(self, message: str | None = None, **details: Any) -> None:
@@ -162,6 +162,14 @@ class AlreadyExists(Conflict):
     """It exists already."""
 
     code = "already_exists"
+
+
+class Gone(RigError):
+    """What was asked for was kept for a while, and is no more."""
+
+    code = "gone"
+    http_status = 410
+    exit_code = 3
 
 
 class CursorTooOld(RigError):

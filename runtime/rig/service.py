@@ -43,6 +43,7 @@ from rig.reactors.faults import FaultRecorder, watch_clock
 from rig.reactors.gates import Gates
 from rig.reactors.gauges import Gauges
 from rig.reactors.grants import Granter
+from rig.reactors.inbox import Inbox, Policy
 from rig.reactors.reporting import LogReporter
 from rig.reactors.settings import LiveConfiguration
 from rig.reactors.vitals import Vitals
@@ -173,6 +174,7 @@ class Service:
         self._stack.push_async_callback(self.happenings.stop)
         self.gates = Gates(self.happenings, self.store)
         self._stack.callback(self.store.listen(self.gates.hear))
+        self.inbox = self._make_inbox()
         self.system = self._make_system()
         self._stack.push_async_callback(self.system.stop)
         self.dispatch = self._make_work()
@@ -185,7 +187,7 @@ class Service:
         server = self.live.current.settings.server
         self.serving = await serve(make_app(self._deps()), server.host, server.port)
         self._stack.push_async_callback(self.serving.stop)
-        handlers = {**leases.handlers(self.system), "duty": duties.fire}
+        handlers = {**leases.handlers(self.system), **self.inbox.handlers(), "duty": duties.fire}
         self._background(Timers(self.store, self.clock, handlers, grace=LEASE_GRACE).run(), "the timers")
         leave_address(self.settings.data_dir, self.serving.url)
         self._stack.callback(leave_address, self.settings.data_dir, None)
@@ -206,6 +208,17 @@ class Service:
             self._background(opened.verify_older(), "verifying the log")
         self._stack.push_async_callback(store.close)
         return store
+
+    def _make_inbox(self) -> Inbox:
+        return Inbox(
+            self.store,
+            FolderBlobs(self.settings.data_dir / "deliveries"),
+            self.clock,
+            hooks=self.hooks,
+            settings=self.hooks.settings,
+            price=self.prices.cost,
+            policy=lambda: Policy(**self._settings_now().webhooks.model_dump()),
+        )
 
     def _make_work(self) -> Dispatch:
         """Executor, reporter and dispatch; nothing runs before ``_start_work``."""
@@ -296,7 +309,7 @@ class Service:
             plugins=self.plugins,
             ready=vitals.unready,
             hooks=self.hooks,
-            hook_settings=self.hooks.settings,
+            inbox=self.inbox,
             peer_attempt=AttemptPeers(self.dispatch.groups),
             tenants=vitals.tenants,
             settings=HttpSettings(

@@ -4,23 +4,27 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from io import BytesIO
+from typing import Any, BinaryIO
 
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
 from rig.actors.system import System
+from rig.blobs import BlobMissing, digest_of
 from rig.bus.bus import Bus
 from rig.clock import ManualClock
 from rig.errors import BadSignature, ConfigError
 from rig.http.app import make_app
-from rig.http.deps import Deps, Hook, HttpSettings
+from rig.http.deps import Deps, HttpSettings
 from rig.ids import SeededIds
 from rig.model.events import NewEvent, encode
 from rig.model.health import HealthReport
 from rig.model.rows import Tokens
 from rig.model.tables import ISSUES
 from rig.plugin.contexts import Identity, Mapped, WebhookDelivery, WebhookSettings
+from rig.plugin.sources import Hook
+from rig.reactors.inbox import Inbox
 from rig.reactors.leases import KINDS
 from rig.store.log import Log
 from rig.store.memory import open_memory
@@ -92,6 +96,31 @@ class FakeSource:
         if delivery.header("x-event") == "ping":
             return Mapped(ignored="ping")
         return Mapped(facts=({"type": "ISSUE_APPROVED", "repo": "acme/web", "issueNumber": 7, "title": "Seven"},))
+
+
+class MemoryBlobs:
+    """Bodies in memory."""
+
+    def __init__(self) -> None:
+        self.bodies: dict[str, bytes] = {}
+
+    def put(self, data: bytes) -> str:
+        self.bodies[digest_of(data)] = data
+        return digest_of(data)
+
+    def get(self, digest: str) -> bytes:
+        if digest not in self.bodies:
+            raise BlobMissing(digest=digest)
+        return self.bodies[digest]
+
+    def open(self, digest: str) -> BinaryIO:
+        return BytesIO(self.get(digest))
+
+    def has(self, digest: str) -> bool:
+        return digest in self.bodies
+
+    def delete(self, digest: str) -> None:
+        self.bodies.pop(digest, None)
 
 
 def price(model: str, tokens: Tokens, reported: Any) -> dict[str, Any]:
@@ -169,7 +198,14 @@ async def open_edge(
 
     attempts: dict[tuple[str, int] | str, str] = {}
     hook = Hook("github", FakeSource(), ("old-secret", "new-secret"))
+
+    def hooks(name: str) -> list[Hook]:
+        return [hook] if name == "github" else []
+
+    blobs = MemoryBlobs()
+    inbox = Inbox(store, blobs, clock, hooks=hooks, settings=lambda tenant: WebhookSettings(), price=price)
     ready = Deps(
+        inbox=inbox,
         store=store,
         system=system,
         clock=clock,
@@ -179,7 +215,7 @@ async def open_edge(
         logs=logs,
         config=FakeConfig(),
         health=healthy,
-        hooks=lambda name: [hook] if name == "github" else [],
+        hooks=hooks,
         peer_attempt=lambda peer: attempts.get("any"),
         tenants=lambda: ("default", "acme"),
         settings=HttpSettings(operator_token=OPERATOR_TOKEN, **settings),

@@ -56,6 +56,9 @@ class FolderBlobs:
         file.seek(0)
         return file
 
+    def delete(self, digest: str) -> None:
+        self._path(digest).unlink(missing_ok=True)
+
     def has(self, digest: str) -> bool:
         return self._path(digest).is_file()
 

@@ -57,6 +57,10 @@ class Blobs(Protocol):
         """The content as a file at its start, verified before it is handed out; the caller closes it. Raises as ``get``."""
         ...
 
+    def delete(self, digest: str) -> None:
+        """Forget the content; whoever calls this knows that nobody else needs it. Raises BadDigest, not when there is none."""
+        ...
+
     def has(self, digest: str) -> bool:
         """Whether the content is there; it is not read. Raises BadDigest."""
         ...

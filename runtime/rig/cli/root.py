@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "job": ("rig.cli.jobs:job", "Jobs: list, show, cancel."),
     "trace": ("rig.cli.traces:trace", "A trace as a tree of spans, or the traces that moved last."),
     "logs": ("rig.cli.logs:logs", "Print what an execution said."),
+    "webhook": ("rig.cli.webhooks:webhook", "Webhooks: list, show, replay."),
     "key": ("rig.cli.keys:key", "API keys: create, list, revoke."),
     "secret": ("rig.cli.secrets:secret", "Secrets in the vault: set, list, remove."),
     "plugin": ("rig.cli.plugins:plugin", "Plugins: list, enable, disable, trace."),

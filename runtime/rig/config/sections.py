@@ -203,6 +203,15 @@ class Prices(Section):
     """File of prices that go before the built-in ones; empty: none."""
 
 
+class Webhooks(Section):
+    """The inbox of webhooks."""
+
+    keep_days: int = Field(7, ge=1, le=90)
+    """Days for which the raw body of a delivery is kept, so that it can be replayed."""
+    retry_seconds: int = Field(60, ge=1, le=300)
+    """Seconds after which a delivery that its plugin could not read is tried again; twice as long each time, eight times."""
+
+
 class WebhookSource(Section):
     """A sender of webhooks, reached at `/api/webhooks/NAME`."""
 
@@ -216,6 +225,8 @@ class WebhookSource(Section):
     """The secret before the last rotation, still accepted; absent: none."""
     tenant: str = Field("default", min_length=1, max_length=128)
     """Tenant that its deliveries belong to."""
+    requests_per_minute: int = Field(600, ge=0, le=100_000)
+    """Requests that are let in within a minute, good or bad; 0: no limit."""
 
 
 class Settings(Section):
@@ -236,6 +247,7 @@ class Settings(Section):
     duties: Duties = Duties()
     vault: Vault = Vault()
     prices: Prices = Prices()
+    webhooks: Webhooks = Webhooks()
     webhook_sources: Annotated[tuple[WebhookSource, ...], Strict(False)] = ()
     """`[[webhook_sources]]`: senders of webhooks; over HTTP these are read-only."""
 

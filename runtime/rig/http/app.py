@@ -17,9 +17,9 @@ from rig.http.deps import DEPS, Deps
 from rig.http.guard import Guard
 from rig.http.headers import TRACE, finish, trace_of
 from rig.http.metrics import UNMATCHED, Metrics
-from rig.http.routes import HANDLERS
+from rig.http.routes import HANDLERS, webhooks
 from rig.store.port import Batch
-from rig.wire.operations import OPERATIONS, Operation
+from rig.wire.operations import OPERATIONS, SIGNATURE, Operation
 
 log = logging.getLogger("rig.http")
 
@@ -100,6 +100,8 @@ def _bind(operation: Operation, handler: Handler, gate: Gate, audit: Audit, deps
             identity = gate.identify(request, operation)
             call = gate.authorize(identity, operation, request, trace)
             ask = Ask(request, deps, operation, identity, call)
+            if operation.scope == SIGNATURE:
+                webhooks.admit(ask)
             if mutating:
                 if deps.bus.closed:
                     raise Draining

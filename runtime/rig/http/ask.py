@@ -18,7 +18,7 @@ from rig.http.deps import Deps
 from rig.model.call import Call
 from rig.model.events import NewEvent
 from rig.store.units import Committed, Idempotency, Outcome, Timer, Unit
-from rig.wire.operations import Operation
+from rig.wire.operations import SIGNATURE, Operation
 from rig.wire.shapes import requests
 
 M = TypeVar("M", bound=BaseModel)
@@ -54,7 +54,7 @@ class Ask:
             raw = door.at_hand(request, limit)
             self.raw = await door.read(request, limit) if raw is None else raw
         keys = request.headers.getall(IDEMPOTENCY_KEY, ())
-        if keys:
+        if keys and self.operation.scope != SIGNATURE:  # a sender of webhooks means its delivery by it
             match = _KEY.match(keys[0])
             if match is None or len(keys) > 1:
                 raise BadRequest("the Idempotency-Key must be 1 to 255 printable characters")

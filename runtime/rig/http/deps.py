@@ -10,14 +10,16 @@ from prometheus_client import CollectorRegistry
 from rig.bus.bus import Bus
 from rig.clock import Clock
 from rig.errors import NotFound
+from rig.http.rates import Rates
 from rig.ids import Ids
 from rig.model.call import Call
 from rig.model.health import HealthReport
 from rig.model.rows import Tokens
 from rig.plugin.calls import CallLog
-from rig.plugin.contexts import Identity, Mapped, WebhookDelivery, WebhookSettings
 from rig.plugin.guarded import GuardedOperation
 from rig.plugin.record import PluginRecord
+from rig.plugin.sources import Hook
+from rig.reactors.inbox import Inbox
 from rig.store.port import Store
 from rig.store.units import Committed, Outcome
 
@@ -86,20 +88,6 @@ class ConfigurationPort(Protocol):
         ...
 
 
-class HookSource(Protocol):
-    """A webhook source under its plugin's guard (``rig.plugin.host.GuardedSource``)."""
-
-    type: str
-
-    async def verify(self, delivery: WebhookDelivery, secrets: Sequence[str]) -> None:
-        """Raises BadSignature."""
-        ...
-
-    async def identify(self, delivery: WebhookDelivery) -> Identity: ...
-
-    async def normalize(self, delivery: WebhookDelivery, settings: WebhookSettings) -> Mapped: ...
-
-
 class Plugins(Protocol):
     """The daemon's plugins (``rig.plugin.host.PluginHost``)."""
 
@@ -130,17 +118,6 @@ class NoPlugins:
 
     async def switch(self, name: str, on: bool) -> None:
         raise NotFound(f"there is no plugin {name!r}")
-
-
-@dataclass(frozen=True)
-class Hook:
-    """A configured webhook source with the plugin that reads it."""
-
-    name: str
-    source: HookSource
-    secrets: tuple[str, ...]
-    """Current secret first; a source without one accepts nothing."""
-    tenant: str = "default"
 
 
 @dataclass(frozen=True)
@@ -209,9 +186,9 @@ class Deps:
     plugins: Plugins = field(default_factory=NoPlugins)
     ready: Callable[[], str | None] = _ready
     """Why Rig takes no work (``replaying``, ``draining``, ``log_corrupt``), None when it does."""
+    inbox: Inbox
     hooks: Callable[[str], Sequence[Hook]] = _no_hooks
     """Sources that are called so, or are of that type."""
-    hook_settings: Callable[[str], WebhookSettings] = lambda tenant: WebhookSettings()
     peer_attempt: Callable[[tuple[str, int]], str | None] = _nobody
     """(address, port) of a peer to the running execution that its process belongs to: ``""`` when that can't be told while
     some run, None when it belongs to none."""
@@ -222,6 +199,8 @@ class Deps:
     """Where a completed issue goes (``dispatch.success_state``)."""
     retry_after: Callable[[int], float | None] = lambda attempt: min(10.0 * 2 ** (attempt - 1), 300.0)
     """Attempt that failed, from 1, to seconds until the next one; None: there is none."""
+    rates: Rates = field(default_factory=Rates)
+    """How often each webhook source was asked lately."""
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     seal: Callable[[bytes], bytes] = _plain
     """Encrypts an answer with a secret that is kept for a repeat of its Idempotency-Key."""

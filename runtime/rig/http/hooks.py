@@ -1,15 +1,19 @@
 """Configured webhook sources as the edge needs them: the plugin, the secrets, and what a delivery is read with."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rig.config import Settings
-from rig.http.deps import Hook
+from rig.errors import NotFound
 from rig.model.tables import ISSUES, Query
 from rig.plugin.contexts import WebhookSettings
 from rig.plugin.guarded import GuardedSource
+from rig.plugin.sources import Hook
 from rig.store.port import Store
 from rig.vault.secrets import Secrets, resolve
+
+log = logging.getLogger("rig.http")
 
 
 class ConfiguredHooks:
@@ -30,7 +34,7 @@ class ConfiguredHooks:
             plugin = self._plugins.get(source.type)
             if plugin is not None and name in (source.name, source.type):
                 secrets = self._resolved(source.tenant, source.secret, source.secret_previous)
-                found.append(Hook(source.name, plugin, secrets, source.tenant))
+                found.append(Hook(source.name, plugin, secrets, source.tenant, source.requests_per_minute))
         return found
 
     def secrets(self) -> tuple[str, ...]:
@@ -54,4 +58,11 @@ class ConfiguredHooks:
         return WebhookSettings(tuple(tracker.required_labels), tuple(tracker.trusted_associations), issue_of)
 
     def _resolved(self, tenant: str, *secrets: Any) -> tuple[str, ...]:
-        return tuple(resolve(s.get_secret_value(), tenant, self._secrets) for s in secrets if s is not None)
+        found = []
+        for secret in secrets:
+            try:
+                if secret is not None:
+                    found.append(resolve(secret.get_secret_value(), tenant, self._secrets))
+            except NotFound as error:  # a secret that is gone signs nothing; the other one still does
+                log.warning("A webhook source has no secret: %s", error)
+        return tuple(found)

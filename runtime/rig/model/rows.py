@@ -295,6 +295,24 @@ class DeliveryRow(Row, frozen=True, kw_only=True):
     ignored: str | None = None
     """Why it caused nothing, None when it caused something."""
     streams: tuple[str, ...] = ()
+    state: str = "accepted"
+    """One of ``rig.model.delivery.STATES``."""
+    caused: tuple[str, ...] = ()
+    """``<type> <stream>`` of each event that it caused."""
+    tries: int = 0
+    """How often it was tried again."""
+    error: str | None = None
+    """What its plugin failed with last."""
+    next_try: Micros = 0
+    """0: none."""
+    body: str | None = None
+    """Digest of the kept body, None when it is gone or was never kept."""
+    size: int = 0
+    headers: dict[str, str] = {}
+    """Those that it is read with again; none that signs it."""
+    by_body: bool = False
+    """Whether its sender has no ids, so that ``id`` comes from the body."""
+    replays: int = 0
 
 
 class UnappliedRow(Row, frozen=True, kw_only=True):

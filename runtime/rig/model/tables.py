@@ -110,7 +110,11 @@ KEYS = Table(
     (("digest",), ("api",), ("live_execution",)),
 )
 DELIVERIES = Table(
-    "deliveries", rows.DeliveryRow, (("source", "TEXT"), ("at", "INTEGER")), lambda r: (r.source, r.at), (("at",),)
+    "deliveries",
+    rows.DeliveryRow,
+    (("source", "TEXT"), ("at", "INTEGER"), ("id", "TEXT"), ("state", "TEXT"), ("body", "TEXT"), ("kept", "INTEGER")),
+    lambda r: (r.source, r.at, r.id, r.state, r.body, int(r.body is not None)),
+    (("at",), ("id",), ("body",)),
 )
 UNAPPLIED = Table("unapplied", rows.UnappliedRow, (("stream", "TEXT"),), lambda r: (r.stream,), (("stream",),))
 OVERLAY = Table("overlay", rows.OverlayRow, (), lambda r: ())

@@ -19,7 +19,7 @@ from rig.store.rebuild import read_log
 from rig.store.sqlite import connect
 from rig.store.verify import DATABASE, HEAD, check_before_open, corrupt, first_break
 
-BESIDE = ("blobs", "logs", "overlay.toml", "secrets.sealed", "vault.check")
+BESIDE = ("blobs", "deliveries", "logs", "overlay.toml", "secrets.sealed", "vault.check")
 """What else of a data directory a backup takes; never the master key, without which the sealed values are useless."""
 
 

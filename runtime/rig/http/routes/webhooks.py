@@ -1,55 +1,122 @@
 """Signed deliveries: verified over raw bytes, told apart by their id, and stored with what they cause in one unit."""
 
 import hashlib
+from typing import Any
 
+import msgspec
 from aiohttp import web
 
-from rig.errors import BadSignature, Conflict, IdempotencyReuse, RigError, StaleDelivery
+from rig.errors import BadRequest, BadSignature, Conflict, IdempotencyReuse, RigError, StaleDelivery
 from rig.http.ask import Ask, outcome
-from rig.http.deps import Hook
 from rig.http.routes import lists
-from rig.model import facts
-from rig.model.events import NewEvent, encode
+from rig.model import delivery as model
 from rig.model.tables import DELIVERIES, Query
 from rig.plugin.contexts import Identity, WebhookDelivery
+from rig.plugin.sources import Hook
+from rig.reactors.inbox import Meaning
 from rig.store.units import Committed, Idempotency, Outcome, Unit
 from rig.wire import views
 from rig.wire.shapes import answers
 
-STREAM = "webhooks"
+TYPES = {"receive_github_webhook": "github", "receive_linear_webhook": "linear"}
+"""Operations whose path names no source, and the type that they are for."""
+
+
+def admit(ask: Ask) -> None:
+    """Count a request before its body is read; raises TooManyRequests, and BadSignature where there is no such source.
+
+    A path that several sources of one type share has the sum of their limits.
+    """
+    name = _name(ask)
+    hooks = ask.deps.hooks(name)
+    if not hooks:
+        raise BadSignature
+    limits = [hook.requests_per_minute for hook in hooks]
+    key = hooks[0].name if len(hooks) == 1 else name
+    ask.deps.rates.admit(key, sum(limits) if all(limits) else 0, ask.deps.clock.monotonic())
+
+
+def _name(ask: Ask) -> str:
+    return TYPES.get(ask.operation.name) or ask.path("source")
 
 
 async def receive_webhook(ask: Ask) -> web.StreamResponse:
     """``POST /api/webhooks/{source}``."""
-    return await _receive(ask, ask.path("source"))
+    return await _receive(ask)
 
 
 async def receive_github_webhook(ask: Ask) -> web.StreamResponse:
     """``POST /api/webhook/github``."""
-    return await _receive(ask, "github")
+    return await _receive(ask)
 
 
 async def receive_linear_webhook(ask: Ask) -> web.StreamResponse:
     """``POST /webhooks/linear``."""
-    return await _receive(ask, "linear")
+    return await _receive(ask)
 
 
-async def _receive(ask: Ask, name: str) -> web.StreamResponse:
-    hook, delivery = await _signed_for(ask, name)
-    named = await hook.source.identify(delivery)
-    digest = named.fingerprint or hashlib.sha256(ask.raw).hexdigest()
-    row = ask.deps.store.get(DELIVERIES, hook.tenant, f"{hook.name}\n{named.delivery_id}")
-    if row is not None:
-        if row.digest != digest:
-            raise Conflict("this delivery id came before with another body")
-        return _duplicate(ask, named)
-    unit = await _unit(ask, hook, delivery, named, digest)
+async def _receive(ask: Ask) -> web.StreamResponse:
+    hook, delivery = await _signed_for(ask, _name(ask))
+    body, inbox = hashlib.sha256(ask.raw).hexdigest(), ask.deps.inbox
+    meaning: Meaning | None = None
+    error: str | None = None
     try:
-        committed = await ask.deps.store.commit(unit)
-    except IdempotencyReuse:
-        raise Conflict("this delivery id came before with another body") from None
+        named = await hook.source.identify(delivery)
+    except RigError as fault:
+        named, error = Identity("", "unknown"), _borne(fault)
+    digest = named.fingerprint or body
+    id = named.delivery_id or f"sha256-{digest}"
+    row = inbox.row(hook.tenant, hook.name, id)
+    if row is not None and row.digest != digest:
+        raise Conflict("this delivery id came before with another body")
+    if row is not None or inbox.row(hook.tenant, hook.name, f"sha256-{body}") is not None:
+        return _duplicate(ask, id)
+    if error is None:
+        try:
+            meaning = await inbox.read(hook, delivery)
+        except RigError as fault:
+            error = _borne(fault)
+    about = {
+        "id": id,
+        "source": hook.name,
+        "event": named.event,
+        "digest": digest,
+        "body": body,
+        "size": len(ask.raw),
+        "headers": model.kept_headers(delivery.headers),
+        "byBody": not named.delivery_id,
+    }
+
+    def answer(committed: Committed) -> Outcome:
+        return outcome(
+            answers.DeliveryAccepted(
+                delivery_id=id,
+                duplicate=False,
+                matched=0 if meaning is None else len(meaning.facts),
+                jobs=(),
+                ignored=None if meaning is None else meaning.ignored,
+                state="retry" if meaning is None else None,
+            )
+        )
+
+    with inbox.holding(body):
+        await inbox.keep(ask.raw)
+        unit = inbox.unit(
+            hook,
+            about,
+            meaning,
+            error,
+            idempotency=Idempotency(f"{hook.tenant}\nwebhook\n{hook.name}\n{id}", bytes.fromhex(digest)),
+            operation=ask.call.operation,
+            request_id=ask.call.request_id,
+            answer=answer,
+        )
+        try:
+            committed = await ask.deps.store.commit(unit)
+        except IdempotencyReuse:
+            raise Conflict("this delivery id came before with another body") from None
     if committed.replayed or committed.outcome is None:
-        return _duplicate(ask, named)
+        return _duplicate(ask, id)
     return ask.replay(committed.outcome, replayed=False)
 
 
@@ -70,48 +137,60 @@ async def _signed_for(ask: Ask, name: str) -> tuple[Hook, WebhookDelivery]:
     raise BadSignature
 
 
-async def _unit(ask: Ask, hook: Hook, delivery: WebhookDelivery, named: Identity, digest: str) -> Unit:
-    mapped = await hook.source.normalize(delivery, ask.deps.hook_settings(hook.tenant))
-    events: list[NewEvent] = []
-    ignored = mapped.ignored
-    try:
-        for payload in mapped.facts:
-            fact = facts.parse(dict(payload))
-            events.append(NewEvent(fact.stream, fact.type.name, encode(fact.body), encode({"delivery": named.delivery_id})))
-    except RigError as error:
-        events, ignored = [], f"not usable: {error.message}"
-    matched, streams = len(events), list(dict.fromkeys(e.stream for e in events))
-    received = {
-        "id": named.delivery_id,
-        "source": hook.name,
-        "event": named.event,
-        "digest": digest,
-        "matched": matched,
-        "ignored": ignored,
-        "streams": streams,
-    }
-
-    def answer(committed: Committed) -> Outcome:
-        return outcome(
-            answers.DeliveryAccepted(delivery_id=named.delivery_id, duplicate=False, matched=matched, jobs=(), ignored=ignored)
-        )
-
-    return Unit(
-        hook.tenant,
-        (NewEvent(STREAM, "webhook_received", encode(received)), *events),
-        principal=f"webhook:{hook.name}",
-        operation=ask.call.operation,
-        request_id=ask.call.request_id,
-        idempotency=Idempotency(f"{hook.tenant}\nwebhook\n{hook.name}\n{named.delivery_id}", bytes.fromhex(digest)),
-        outcome=answer,
-    )
+def _borne(fault: RigError) -> str:
+    """What went wrong in a plugin, so that the delivery is kept and tried again; what is wrong with the delivery is raised."""
+    if fault.http_status < 500:
+        raise fault
+    return fault.message
 
 
-def _duplicate(ask: Ask, named: Identity) -> web.StreamResponse:
-    return ask.answer(answers.DeliveryAccepted(delivery_id=named.delivery_id, duplicate=True, matched=0, jobs=()))
+def _duplicate(ask: Ask, id: str) -> web.StreamResponse:
+    return ask.answer(answers.DeliveryAccepted(delivery_id=id, duplicate=True, matched=0, jobs=()))
 
 
 async def list_webhook_deliveries(ask: Ask) -> web.StreamResponse:
     """``GET /api/webhook-deliveries``: newest first."""
     limit, offset = lists.window(ask)
-    return await lists.array(ask, Query(DELIVERIES, ask.call.tenant, (), ("-at",), limit, offset), views.delivery)
+    where: list[Any] = []
+    if (source := ask.text("source")) is not None:
+        where.append(("source", "=", source))
+    if (state := ask.text("state")) is not None:
+        if state not in model.STATES:
+            raise BadRequest(f"state is one of: {', '.join(model.STATES)}", field="state")
+        where.append(("state", "=", state))
+    return await lists.array(ask, Query(DELIVERIES, ask.call.tenant, tuple(where), ("-at",), limit, offset), views.delivery)
+
+
+async def get_webhook_delivery(ask: Ask) -> web.StreamResponse:
+    """``GET /api/webhook-deliveries/{id}``."""
+    row = await ask.deps.inbox.find(ask.call.tenant, ask.path("id"), ask.text("source"))
+    return ask.answer(views.delivery_detail(row))
+
+
+async def replay_webhook_delivery(ask: Ask) -> web.StreamResponse:
+    """``POST /api/webhook-deliveries/{id}/replay``: the kept body, read with today's plugin and configuration."""
+    id = ask.path("id")
+    force = {None: False, "false": False, "true": True}.get(ask.text("force"))
+    if force is None:
+        raise BadRequest("force is true or false", field="force")
+
+    def dress(unit: Unit, matched: int, ignored: str | None) -> Unit:
+        def answer(committed: Committed) -> Outcome:
+            return outcome(
+                answers.DeliveryAccepted(
+                    delivery_id=id, duplicate=False, matched=matched, jobs=(), ignored=ignored, state="replayed"
+                )
+            )
+
+        return msgspec.structs.replace(
+            unit,
+            principal=ask.call.principal,
+            operation=ask.call.operation,
+            request_id=ask.call.request_id,
+            idempotency=ask.idempotency or Idempotency(f"{ask.call.tenant}\nreplay\n{ask.call.request_id}", b""),
+            outcome=answer,
+        )
+
+    committed = await ask.deps.inbox.replay(ask.call.tenant, id, ask.text("source"), force=force, dress=dress)
+    assert committed.outcome is not None
+    return ask.replay(committed.outcome, committed.replayed)

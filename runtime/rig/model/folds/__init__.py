@@ -25,6 +25,9 @@ FOLDS: dict[str, tuple[Fold, ...]] = {
     "key_created": (installation.fold_key_created,),
     "key_revoked": (installation.fold_key_revoked,),
     "webhook_received": (installation.fold_webhook_received,),
+    "webhook_retried": (installation.fold_webhook_read_again,),
+    "webhook_replayed": (installation.fold_webhook_read_again,),
+    "webhook_bodies_dropped": (installation.fold_webhook_bodies_dropped,),
     "config_changed": (installation.fold_config_changed,),
 }
 """Event type to its folds, in order; types without one leave no trace but the log."""

@@ -55,10 +55,52 @@ def fold_webhook_received(event: Event, body: dict[str, Any], tables: Tables) ->
             matched=body.get("matched", 0),
             ignored=body.get("ignored"),
             streams=tuple(body.get("streams", ())),
+            state=body.get("state") or ("ignored" if body.get("ignored") else "accepted"),
+            caused=tuple(body.get("caused", ())),
+            error=body.get("error"),
+            next_try=body.get("nextTry") or 0,
+            body=body.get("body"),
+            size=body.get("size", 0),
+            headers=body.get("headers", {}),
+            by_body=body.get("byBody", False),
             version=event.version,
             sequence=event.sequence,
         ),
     )
+
+
+def fold_webhook_read_again(event: Event, body: dict[str, Any], tables: Tables) -> None:
+    """A delivery that was tried again, or replayed by hand; what it causes is added to what it caused."""
+    row = tables.get(DELIVERIES, f"{body['source']}\n{body['id']}")
+    if row is None:
+        return
+    tables.put(
+        DELIVERIES,
+        f"{row.source}\n{row.id}",
+        replace(
+            row,
+            state=body["state"],
+            matched=row.matched + body["matched"],
+            ignored=body["ignored"],
+            streams=tuple(dict.fromkeys((*row.streams, *body["streams"]))),
+            caused=(*row.caused, *body["caused"]),
+            tries=body["tries"],
+            error=body["error"],
+            next_try=body["nextTry"] or 0,
+            replays=row.replays + (event.type == "webhook_replayed"),
+            version=event.version,
+            sequence=event.sequence,
+        ),
+    )
+
+
+def fold_webhook_bodies_dropped(event: Event, body: dict[str, Any], tables: Tables) -> None:
+    """Bodies that are not kept any more."""
+    for dropped in body["deliveries"]:
+        row = tables.get(DELIVERIES, f"{dropped['source']}\n{dropped['id']}")
+        if row is not None:
+            gone = replace(row, body=None, version=event.version, sequence=event.sequence)
+            tables.put(DELIVERIES, f"{row.source}\n{row.id}", gone)
 
 
 def fold_config_changed(event: Event, body: dict[str, Any], tables: Tables) -> None:

@@ -1,6 +1,9 @@
 """Webhooks: deliveries from outside."""
 
-from rig.wire.operations.operation import LIMIT, MIB, OFFSET, READ, SIGNATURE, Operation
+from rig.wire.operations.operation import LIMIT, MIB, OFFSET, READ, SIGNATURE, WRITE, Operation, Parameter
+
+STATES = ("accepted", "ignored", "retry", "dead", "replayed")
+SOURCE = Parameter("source", "only deliveries of this source")
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
@@ -44,6 +47,26 @@ OPERATIONS: tuple[Operation, ...] = (
         "webhooks",
         READ,
         response="Deliveries",
-        query=(LIMIT, OFFSET),
+        query=(SOURCE, Parameter("state", "only those of this state", enum=STATES), LIMIT, OFFSET),
+    ),
+    Operation(
+        "get_webhook_delivery",
+        "GET",
+        ("/api/webhook-deliveries/{id}",),
+        "A delivery: what it caused, and the headers that were kept",
+        "webhooks",
+        READ,
+        response="DeliveryDetail",
+        query=(SOURCE,),
+    ),
+    Operation(
+        "replay_webhook_delivery",
+        "POST",
+        ("/api/webhook-deliveries/{id}/replay",),
+        "Read a kept delivery again; what it caused before is not caused again",
+        "webhooks",
+        WRITE,
+        response="DeliveryAccepted",
+        query=(SOURCE, Parameter("force", "cause everything again", "boolean")),
     ),
 )

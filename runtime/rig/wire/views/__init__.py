@@ -11,6 +11,7 @@ from rig.wire.views.frames import gap_frame as gap_frame
 from rig.wire.views.frames import row_frame as row_frame
 from rig.wire.views.frames import shown as shown
 from rig.wire.views.installation import delivery as delivery
+from rig.wire.views.installation import delivery_detail as delivery_detail
 from rig.wire.views.installation import key as key
 from rig.wire.views.installation import plugin as plugin
 from rig.wire.views.installation import plugin_call as plugin_call

@@ -1,5 +1,7 @@
 """Keys, deliveries and plugins as answers."""
 
+from typing import Any
+
 import msgspec
 
 from rig.clock import Micros, iso
@@ -18,20 +20,35 @@ def key(row: KeyRow) -> answers.Key:
 
 
 def delivery(row: DeliveryRow) -> answers.Delivery:
-    return answers.Delivery(
-        id=row.id,
-        source=row.source,
-        event=row.event,
-        received_at=iso(row.at),
-        matched=row.matched,
-        ignored=row.ignored,
-        streams=row.streams,
+    return answers.Delivery(**_delivery(row))
+
+
+def delivery_detail(row: DeliveryRow) -> answers.DeliveryDetail:
+    return answers.DeliveryDetail(
+        **_delivery(row), digest=row.digest, size=row.size, headers=row.headers, caused=row.caused, replays=row.replays
     )
 
 
 def plugin_call(call: object, at: Micros) -> answers.PluginCall:
     """A remembered call into a plugin (``rig.plugin.calls.PluginCall``), field by field."""
     return msgspec.convert({**{n: getattr(call, n) for n in _CALL}, "at": iso(at)}, answers.PluginCall)
+
+
+def _delivery(row: DeliveryRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "source": row.source,
+        "event": row.event,
+        "received_at": iso(row.at),
+        "matched": row.matched,
+        "ignored": row.ignored,
+        "streams": row.streams,
+        "state": row.state,
+        "tries": row.tries,
+        "error": row.error,
+        "next_try_at": iso(row.next_try) if row.next_try else None,
+        "body_kept": row.body is not None,
+    }
 
 
 def plugin(record: object) -> answers.Plugin:

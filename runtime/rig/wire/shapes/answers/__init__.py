@@ -53,6 +53,7 @@ from rig.wire.shapes.answers.traces import Traces as Traces
 from rig.wire.shapes.answers.traces import TraceSummary as TraceSummary
 from rig.wire.shapes.answers.webhooks import Delivery as Delivery
 from rig.wire.shapes.answers.webhooks import DeliveryAccepted as DeliveryAccepted
+from rig.wire.shapes.answers.webhooks import DeliveryDetail as DeliveryDetail
 from rig.wire.shapes.answers.webhooks import StartedJob as StartedJob
 from rig.wire.shapes.answers.work import Agent as Agent
 from rig.wire.shapes.answers.work import AgentReleased as AgentReleased

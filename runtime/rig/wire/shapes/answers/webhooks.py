@@ -16,6 +16,8 @@ class DeliveryAccepted(Camel, omit_defaults=True):
     matched: int
     jobs: tuple[StartedJob, ...]
     ignored: str | None = None
+    state: str | None = None
+    """``retry`` when the plugin failed and is asked again later, ``replayed`` for a replay; absent otherwise."""
 
 
 class Delivery(Camel):
@@ -26,9 +28,23 @@ class Delivery(Camel):
     matched: int
     ignored: str | None
     streams: tuple[str, ...]
+    state: str
+    tries: int
+    error: str | None
+    next_try_at: str | None
+    body_kept: bool
+
+
+class DeliveryDetail(Delivery):
+    digest: str
+    size: int
+    headers: dict[str, str]
+    caused: tuple[str, ...]
+    replays: int
 
 
 SHAPES: dict[str, Any] = {
     "DeliveryAccepted": DeliveryAccepted,
     "Deliveries": list[Delivery],
+    "DeliveryDetail": DeliveryDetail,
 }
