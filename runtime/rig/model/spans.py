@@ -230,11 +230,12 @@ class _Journey:
             span.start = max(parent.start, self._now - milliseconds * 1000)
         span.end, span.status = self._now, status
 
-    def _close(self, span: Span, status: Status) -> None:
+    def _close(self, span: Span, status: Status, at: Micros | None = None) -> None:
+        """End a span and what is open below it, now or at an earlier instant."""
         if span.end is None:
             for child in self._children[span.id]:
-                self._close(child, status)
-            span.end, span.status = self._now, status
+                self._close(child, status, at)
+            span.end, span.status = self._now if at is None else at, status
 
     def _open_below(self, parent: Span, kind: Kind) -> list[Span]:
         return [child for child in self._children[parent.id] if child.kind == kind and child.end is None]
@@ -247,7 +248,7 @@ class _Journey:
         """The spans, each with what its children spent; what the end of the issue left open ends with it."""
         if self._root.end is not None:
             for child in self._children[self._root.id]:
-                self._close(child, self._root.status)
+                self._close(child, self._root.status, self._root.end)
         by_id = {span.id: span for span in self._spans}
         for span in reversed(self._spans):  # children stand behind their parents
             if span.parent is not None:
