@@ -10,7 +10,7 @@ from rig.model.events import Event
 TICK = 0.02
 """Seconds between two flushes to the readers of event streams."""
 
-VIEWS = ("issues", "queue", "agents", "jobs")
+VIEWS = ("issues", "queue", "agents", "jobs", "attention")
 """Read models whose changed rows go out as ``row`` frames; they are called as their tables."""
 
 

@@ -15,6 +15,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "agent": ("rig.cli.agents:agent", "Agents: list, release."),
     "job": ("rig.cli.jobs:job", "Jobs: list, show, cancel."),
     "trace": ("rig.cli.traces:trace", "A trace as a tree of spans, or the traces that moved last."),
+    "attention": ("rig.cli.attention:attention", "What needs a person."),
+    "answer": ("rig.cli.attention:answer", "Answer what needs a person."),
     "logs": ("rig.cli.logs:logs", "Print what an execution said."),
     "webhook": ("rig.cli.webhooks:webhook", "Webhooks: list, show, replay."),
     "key": ("rig.cli.keys:key", "API keys: create, list, revoke."),

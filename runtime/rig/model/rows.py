@@ -95,6 +95,10 @@ class IssueRow(Row, frozen=True, kw_only=True):
     updated_at: Micros = 0
     reason: str | None = None
     """Why it failed, was cancelled or waits; None when nothing is wrong."""
+    questions: tuple[str, ...] = ()
+    """Open questions of the agent that holds it; it is blocked while there are any."""
+    gate: str | None = None
+    """Why a person must look at its pull request, None when nobody must."""
     tokens: Tokens = Tokens()
     cost: int = 0
 
@@ -240,6 +244,46 @@ class LeaseRow(Row, frozen=True, kw_only=True):
     granted_at: Micros = 0
     ended_at: Micros | None = None
     reason: str | None = None
+
+
+class QuestionRow(Row, frozen=True, kw_only=True):
+    """A question of an agent at work. Key: its id."""
+
+    id: str
+    issue: str
+    lease: str
+    agent: str
+    job: str | None = None
+    execution: str | None = None
+    question: str
+    options: tuple[str, ...] = ()
+    """What may be answered; empty: any text."""
+    deadline: Micros | None = None
+    """When it counts as denied; None: it lives as long as its lease."""
+    state: Literal["open", "answered", "expired", "withdrawn"] = "open"
+    """``withdrawn``: its lease ended before it was answered."""
+    asked_at: Micros = 0
+    answer: str | None = None
+    decision: Literal["approve", "deny"] | None = None
+    ended_at: Micros | None = None
+    ended_sequence: int = 0
+    """Sequence of the event that ended it; 0 while it is open."""
+    answered_by: str | None = None
+    """Principal that answered."""
+
+
+class AttentionRow(Row, frozen=True, kw_only=True):
+    """Something that waits for a person. Key: its id; the row exists only while it waits."""
+
+    id: str
+    """A question's id, or ``<kind>:<issue>``."""
+    kind: Literal["question", "approval", "failure", "gate"]
+    subject: str
+    """The issue that it is about."""
+    question: str
+    options: tuple[str, ...] = ()
+    since: Micros = 0
+    deadline: Micros | None = None
 
 
 class UsageRow(Row, frozen=True, kw_only=True):

@@ -180,7 +180,7 @@ class _Journey:
             case "question_asked":
                 asked = self._open(here, "question", _text(body, "question") or "question", event)
                 self._questions[str(body.get("questionId"))] = asked
-            case "question_answered":
+            case "question_answered" | "question_expired":
                 asked = self._questions.get(str(body.get("questionId")), self._root)
                 if asked.kind == "question" and asked.end is None:
                     self._close(asked, "cancelled" if body.get("decision") == "deny" else "completed")

@@ -75,8 +75,8 @@ RULES: dict[str, Rule] = {
     "issue_assigned": Rule("assigned", WAITING, creates=True),
     "lease_granted": Rule("assigned", _set("assigned")),
     "issue_unassigned": _REQUEUE,
-    "work_started": Rule("in_progress", WAITING | WORKING | {"in_review"}, creates=True),
-    "branch_created": Rule("in_progress", WORKING, keep=_set("in_review"), creates=True),
+    "work_started": Rule("in_progress", WAITING | (WORKING - {"blocked"}) | {"in_review"}, keep=_set("blocked"), creates=True),
+    "branch_created": Rule("in_progress", WORKING - {"blocked"}, keep=_set("blocked", "in_review"), creates=True),
     "cli_started": Rule("in_progress", _set("in_progress"), keep=OPEN),
     "cli_completed": Rule("in_progress", _set("in_progress"), keep=OPEN),
     "execution_progressed": Rule("in_progress", _set("in_progress"), keep=WORKING),
@@ -105,8 +105,11 @@ RULES: dict[str, Rule] = {
     "work_failed": Rule("retry_wait", WORKING),
     "lease_expired": _REQUEUE,
     "lease_released": _REQUEUE,
+    "question_asked": Rule("blocked", WORKING),
+    "question_answered": Rule("in_progress", _set("blocked")),
+    "question_expired": Rule("in_progress", _set("blocked")),
     "issue_forced_done": Rule("done", OPEN | _set("failed", "cancelled")),
-    "issue_aborted": Rule("cancelled", OPEN),
+    "issue_aborted": Rule("cancelled", OPEN | {"failed"}),
 }
 """Events of an issue that change its state or need one; any other event of the stream always applies."""
 

@@ -116,6 +116,8 @@ DELIVERIES = Table(
     lambda r: (r.source, r.at, r.id, r.state, r.body, int(r.body is not None)),
     (("at",), ("id",), ("body",)),
 )
+QUESTIONS = Table("questions", rows.QuestionRow, (("lease", "TEXT"),), lambda r: (r.lease,), (("lease",),))
+ATTENTION = Table("attention", rows.AttentionRow, (("since", "INTEGER"),), lambda r: (r.since,), (("since",),))
 UNAPPLIED = Table("unapplied", rows.UnappliedRow, (("stream", "TEXT"),), lambda r: (r.stream,), (("stream",),))
 OVERLAY = Table("overlay", rows.OverlayRow, (), lambda r: ())
 SEGMENTS = Table("segments", rows.SegmentRow, (("execution", "TEXT"),), lambda r: (r.execution,))
@@ -133,6 +135,8 @@ ALL: tuple[Table[Any], ...] = (
     USAGE,
     KEYS,
     DELIVERIES,
+    QUESTIONS,
+    ATTENTION,
     UNAPPLIED,
     OVERLAY,
     SEGMENTS,

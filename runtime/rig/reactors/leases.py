@@ -1,4 +1,4 @@
-"""What happens when a timer of an issue is due: a lease without heartbeats ends, a wait between attempts is over."""
+"""What happens when a timer of an issue is due: a lease without heartbeats ends, a wait or the time for an answer is over."""
 
 import msgspec
 
@@ -6,7 +6,7 @@ from rig.actors.kind import Kind
 from rig.actors.system import System
 from rig.actors.timers import Handler
 from rig.model.call import Call
-from rig.model.decide import agent, issue, job
+from rig.model.decide import agent, issue, job, question
 from rig.model.decide.base import TimerChange
 from rig.model.tables import AGENTS, ISSUES, JOBS
 from rig.store.units import Timer
@@ -26,6 +26,12 @@ class LeaseTimer(msgspec.Struct, frozen=True):
     fence: int
 
 
+class QuestionTimer(msgspec.Struct, frozen=True):
+    """The payload of a question's timer."""
+
+    issue: str
+
+
 def handlers(system: System) -> dict[str, Handler]:
     """The handlers of ``rig.actors.timers.Timers`` by kind of timer."""
 
@@ -41,4 +47,10 @@ def handlers(system: System) -> dict[str, Handler]:
             "issue", Call(tenant=tenant, operation="end_retry_wait"), timer.key.removeprefix("retry:"), command
         )
 
-    return {"lease": lease, "retry": retry}
+    async def deadline(tenant: str, timer: Timer) -> object:
+        payload = msgspec.json.decode(timer.payload, type=QuestionTimer)
+        fired = TimerChange(timer.key, timer.due, timer.payload)
+        command = question.Expire(question=timer.key.removeprefix("question:"), timer=fired)
+        return await system.ask("issue", Call(tenant=tenant, operation="expire_question"), payload.issue, command)
+
+    return {"lease": lease, "retry": retry, "question": deadline}

@@ -33,6 +33,10 @@ def tell(kind: str, data: Mapping[str, Any] | None, cost: float | None = None) -
         case "work_failed" | "agent_stuck":
             again = data.get("retryAt")
             return f"failed: {word(data.get('reason'))}" + (", tries again" if again else "")
+        case "question_asked":
+            return f"{agent} asks: {word(data.get('question'))}"
+        case "question_answered":
+            return f"answered: {word(data.get('answer'))}"
         case "branch_created":
             return f"branch {word(data.get('branch'))}"
         case "pr_created":

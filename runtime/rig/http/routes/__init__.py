@@ -8,6 +8,7 @@ from rig.http.ask import Ask
 from rig.http.routes import (
     agents,
     assignments,
+    attention,
     docs,
     events,
     health,
@@ -25,6 +26,7 @@ from rig.wire.operations import OPERATIONS
 _MODULES = (
     agents,
     assignments,
+    attention,
     docs,
     events,
     health,

@@ -13,8 +13,8 @@ from rig.model.decide import issue as commands
 from rig.model.decide.claim import pushed
 from rig.model.folds.streams import entry_key
 from rig.model.rows import IssueRow, LeaseRow, QueueRow
-from rig.model.states import VOCABULARY
-from rig.model.tables import ENTRIES, ISSUES, LEASES, QUEUE, STREAMS, Query
+from rig.model.states import VOCABULARY, WORKING
+from rig.model.tables import ENTRIES, ISSUES, LEASES, QUESTIONS, QUEUE, STREAMS, Query
 from rig.store.engine import lease_payload
 from rig.store.units import Claim, Committed, Outcome, Timer
 from rig.wire import views
@@ -123,7 +123,7 @@ def _due_in(ask: Ask) -> float:
     return 60.0
 
 
-def _lease(ask: Ask, agent: str | None, fence: int | None) -> tuple[LeaseRow, str, int]:
+def lease_of(ask: Ask, agent: str | None, fence: int | None) -> tuple[LeaseRow, str, int]:
     """The lease of the path with the agent and fence that prove it; raises NotFound, BadRequest, Forbidden, StaleLease."""
     lease = ask.path("id")
     mine = ask.identity
@@ -143,22 +143,33 @@ def _lease(ask: Ask, agent: str | None, fence: int | None) -> tuple[LeaseRow, st
 
 
 async def heartbeat_lease(ask: Ask) -> web.StreamResponse:
-    """``POST /api/leases/{id}/heartbeat``: moves the lease's timer; no event, a lease is presence."""
+    """``POST /api/leases/{id}/heartbeat``: moves the lease's timer; no event, a lease is presence.
+
+    Raises StaleLease with why, when it has ended: what ends the work ends its lease.
+    """
     body = await ask.body(requests.LeaseHeartbeat)
-    row, _, fence = _lease(ask, body.agent_id, body.fence)
-    due = ask.deps.clock.now() + (body.lease_seconds or row.seconds or 120) * 1_000_000
-
-    def answer(committed: Committed) -> Outcome:
-        return outcome(answers.LeaseRenewed(expires_at=iso(due), messages=[], cancel_requested=False, budget_left=None))
-
+    row, _, fence = lease_of(ask, body.agent_id, body.fence)
+    if row.state != "live":
+        raise StaleLease(f"the lease has ended: {row.reason or row.state}", lease=row.id, state=row.state, reason=row.reason)
+    tenant, due = ask.call.tenant, ask.deps.clock.now() + (body.lease_seconds or row.seconds or 120) * 1_000_000
+    with ask.deps.store.snapshot() as snapshot:
+        questions = [q for _, q in snapshot.page(Query(QUESTIONS, tenant, (("lease", "=", row.id),), limit=10_000))]
+        issue = snapshot.get(ISSUES, tenant, row.issue)
+    ended = sorted((q for q in questions if q.ended_sequence > body.after), key=lambda q: q.ended_sequence)
+    renewed = answers.LeaseRenewed(
+        expires_at=iso(due),
+        messages=[views.message(q) for q in ended],
+        cancel_requested=issue is None or issue.state not in WORKING,
+        budget_left=None,
+    )
     timer = Timer(f"lease:{row.id}", due, lease_payload(row.issue, fence))
-    return await ask.commit(answer=answer, timers=(timer,), fences=((row.id, fence),))
+    return await ask.commit(answer=lambda _: outcome(renewed), timers=(timer,), fences=((row.id, fence),))
 
 
 async def complete_lease(ask: Ask) -> web.StreamResponse:
     """``POST /api/leases/{id}/complete``."""
     body = await ask.body(requests.LeaseEnd)
-    row, agent, fence = _lease(ask, body.agent_id, body.fence)
+    row, agent, fence = lease_of(ask, body.agent_id, body.fence)
     to = ask.deps.success_state()
     issue = ask.deps.store.get(ISSUES, ask.call.tenant, row.issue)
     work = {"branch": body.branch, "commit": body.commit, "result": body.result}
@@ -182,7 +193,7 @@ async def complete_lease(ask: Ask) -> web.StreamResponse:
 async def fail_lease(ask: Ask) -> web.StreamResponse:
     """``POST /api/leases/{id}/fail``: the issue waits for its next attempt, or has failed."""
     body = await ask.body(requests.LeaseEnd)
-    row, agent, fence = _lease(ask, body.agent_id, body.fence)
+    row, agent, fence = lease_of(ask, body.agent_id, body.fence)
     issue = ask.deps.store.get(ISSUES, ask.call.tenant, row.issue)
     seconds = ask.deps.retry_after(issue.attempt if issue is not None else 1)
     command = commands.Fail(

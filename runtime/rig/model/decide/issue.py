@@ -1,14 +1,15 @@
 """Decisions of an issue: finishing, failing, releasing, expiring, aborting, forcing done. Pure: state and command to events."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 from rig.clock import Micros
 from rig.errors import BadRequest, Conflict, IllegalTransition, NotFound, StaleLease
-from rig.model.decide import duty
+from rig.model.decide import attention, duty, question
 from rig.model.decide.base import Context, Decision, TimerChange
-from rig.model.events import Event, NewEvent, encode
+from rig.model.decide.held import end_of_lease, event_of, must_hold
+from rig.model.events import Event
 from rig.model.folds.issue import step
 from rig.model.rows import IssueRow
 from rig.model.states import TERMINAL, WORKING
@@ -86,7 +87,7 @@ class ForceDone(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-Command = Complete | Fail | Release | Expire | RetryDue | Abort | ForceDone
+Command = Complete | Fail | Release | Expire | RetryDue | Abort | ForceDone | question.Command | attention.Settle
 
 
 def decide(row: IssueRow | None, command: Command, ctx: Context) -> Decision:
@@ -95,6 +96,8 @@ def decide(row: IssueRow | None, command: Command, ctx: Context) -> Decision:
         return Decision(timers_fired=(command.timer,))
     if isinstance(command, Expire):
         return _expire(row, command)
+    if isinstance(command, question.Expire):
+        return question.expire(row, command)
     if row is None:
         raise NotFound(f"Issue {ctx.stream} not found in conductor")
     match command:
@@ -110,6 +113,12 @@ def decide(row: IssueRow | None, command: Command, ctx: Context) -> Decision:
             return _abort(row, command)
         case ForceDone():
             return _force_done(row, command)
+        case question.Ask():
+            return question.ask(row, command)
+        case question.Answer():
+            return question.answer(row, command)
+        case attention.Settle():
+            return attention.settle(row, command)
 
 
 def fold(row: IssueRow | None, event: Event) -> IssueRow | None:
@@ -117,25 +126,11 @@ def fold(row: IssueRow | None, event: Event) -> IssueRow | None:
     return step(row, event, msgspec.json.decode(event.body))[0]
 
 
-def _event(row: IssueRow, type_: str, **fields: Any) -> NewEvent:
-    named: dict[str, Any] = {"repo": row.repo, "issueNumber": row.number} if row.repo else {"identifier": row.stream}
-    return NewEvent(row.stream, type_, encode(named | {k: v for k, v in fields.items() if v is not None}))
-
-
-def _holder(row: IssueRow, lease: str, fence: int) -> None:
-    if row.lease != lease or row.fence != fence:
-        raise StaleLease("the lease no longer holds this issue; stop working on it and claim again", lease=lease)
-
-
-def _end_of_lease(row: IssueRow) -> tuple[TimerChange, ...]:
-    return (TimerChange(f"lease:{row.lease}", None),) if row.lease else ()
-
-
 def _complete(row: IssueRow, command: Complete) -> Decision:
-    _holder(row, command.lease, command.fence)
+    must_hold(row, command.lease, command.fence)
     if command.agent != row.agent:
         raise StaleLease(f"the lease belongs to {row.agent}", lease=command.lease)
-    done = _event(
+    done = event_of(
         row,
         "work_completed",
         agentId=command.agent,
@@ -150,14 +145,14 @@ def _complete(row: IssueRow, command: Complete) -> Decision:
         turns=command.turns,
         sessionId=command.session,
     )
-    return Decision(events=(done,), timers=_end_of_lease(row), fences=((command.lease, command.fence),))
+    return Decision(events=(done,), timers=end_of_lease(row), fences=((command.lease, command.fence),))
 
 
 def _fail(row: IssueRow, command: Fail) -> Decision:
-    _holder(row, command.lease, command.fence)
+    must_hold(row, command.lease, command.fence)
     if command.agent != row.agent:
         raise StaleLease(f"the lease belongs to {row.agent}", lease=command.lease)
-    failed = _event(
+    failed = event_of(
         row,
         "work_failed",
         agentId=command.agent,
@@ -172,7 +167,7 @@ def _fail(row: IssueRow, command: Fail) -> Decision:
         sessionId=command.session,
         home=command.home,
     )
-    timers = _end_of_lease(row)
+    timers = end_of_lease(row)
     if command.retry_at is not None:
         timers += (TimerChange(f"retry:{row.stream}", command.retry_at),)
     return Decision(events=(failed,), timers=timers, fences=((command.lease, command.fence),))
@@ -180,10 +175,10 @@ def _fail(row: IssueRow, command: Fail) -> Decision:
 
 def _release(row: IssueRow, command: Release) -> Decision:
     if command.lease is not None:
-        _holder(row, command.lease, command.fence)
+        must_hold(row, command.lease, command.fence)
     if row.state not in WORKING:
         raise IllegalTransition(f"{row.stream} is {row.state}, no agent holds it", state=row.state)
-    released = _event(
+    released = event_of(
         row,
         "lease_released",
         agentId=row.agent,
@@ -193,7 +188,7 @@ def _release(row: IssueRow, command: Release) -> Decision:
         retryAt=command.retry_at,
         uncounted=None if command.counted else True,
     )
-    timers = _end_of_lease(row)
+    timers = end_of_lease(row)
     if command.retry_at is not None:
         timers += (TimerChange(f"retry:{row.stream}", command.retry_at),)
     return Decision(events=(released,), timers=timers)
@@ -203,7 +198,7 @@ def _expire(row: IssueRow | None, command: Expire) -> Decision:
     """A lease that ended otherwise leaves only its timer to be tidied away (I13)."""
     if row is None or row.lease != command.lease or row.fence != command.fence or row.state not in WORKING:
         return Decision(timers_fired=(command.timer,))
-    expired = _event(
+    expired = event_of(
         row,
         "lease_expired",
         agentId=row.agent,
@@ -219,11 +214,11 @@ def _abort(row: IssueRow, command: Abort) -> Decision:
         raise Conflict(f"{row.stream} is {row.state} already", state=row.state)
     if not command.reason:
         raise BadRequest("an abort needs a reason", field="reason")
-    return Decision(events=(_event(row, "issue_aborted", reason=command.reason),), timers=_end_of_lease(row))
+    return Decision(events=(event_of(row, "issue_aborted", reason=command.reason),), timers=end_of_lease(row))
 
 
 def _force_done(row: IssueRow, command: ForceDone) -> Decision:
     if row.state == "done":
         return Decision()
-    forced = _event(row, "issue_forced_done", previousState=row.state, reason=command.reason or None)
-    return Decision(events=(forced,), timers=_end_of_lease(row))
+    forced = event_of(row, "issue_forced_done", previousState=row.state, reason=command.reason or None)
+    return Decision(events=(forced,), timers=end_of_lease(row))

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from rig.model import identity, priority
 from rig.model.events import Event
 from rig.model.folds import agent as agents
-from rig.model.folds import streams, work
+from rig.model.folds import attention, question, streams, work
 from rig.model.rows import IssueRow, LinkRow, QueueRow, SegmentRow, State, UnappliedRow
 from rig.model.states import TERMINAL, WAITING, WORKING, verdict
 from rig.model.tables import EXECUTIONS, ISSUES, LINKS, QUEUE, SEGMENTS, UNAPPLIED, Tables
@@ -18,6 +18,9 @@ SYSTEM_EVENTS = (
     "lease_granted",
     "lease_expired",
     "lease_released",
+    "question_asked",
+    "question_answered",
+    "question_expired",
     "issue_forced_done",
     "issue_aborted",
     "execution_progressed",
@@ -52,6 +55,8 @@ def fold(event: Event, body: dict[str, Any], tables: Tables) -> None:
         after = work.follow(before, after, event, body, tables)
         after = streams.follow(before, after, event, body, tables)
         agents.follow(before, after, event, body, tables)
+        question.follow(before, after, event, body, tables)
+        attention.follow(before, after, event, tables)
     elif event.type == "issue_assigned":
         streams.add(event, body, tables)
     tables.put(ISSUES, event.stream, after)
@@ -66,6 +71,8 @@ def step(row: IssueRow | None, event: Event, body: dict[str, Any], open_subs: in
     to, reason = destination(event.type, body, row.state if row else None)
     if reason is None:
         reason = _held_by_another(row, event, body)
+    if reason is None:
+        reason = question.not_open(row, event, body)
     if reason is None and event.type == "issue_done" and open_subs:
         reason = f"the epic has {open_subs} open sub-issue{'s' if open_subs > 1 else ''}"
     if reason is not None:
@@ -138,6 +145,12 @@ def _apply(row: IssueRow, to: State, event: Event, body: dict[str, Any]) -> Issu
         changes |= {"agent": body.get("agentId"), "execution": body.get("executionId") or going_on or event.id, "reason": None}
     elif kind == "changes_requested" and row.state not in WORKING:
         changes["execution"] = None  # what ended with the review is not gone on with
+    elif kind in question.EVENTS:
+        changes |= question.changes(row, event.type, body)
+    elif kind == "human_gate_triggered":
+        changes["gate"] = body.get("reason") or "a person must look at it"
+    elif kind == "review_passed":
+        changes["gate"] = None
     if "branch" in body and kind in ("work_started", "branch_created", "pr_created", "work_completed"):
         changes["branch"] = body["branch"] or row.branch
     if kind == "pr_created":
@@ -155,7 +168,9 @@ def _apply(row: IssueRow, to: State, event: Event, body: dict[str, Any]) -> Issu
     if to in WAITING and (entering or kind in ("issue_approved", "issue_unassigned")):
         changes |= {"queued_at": event.at, "queued_sequence": event.sequence}
     if to not in WORKING:
-        changes["lease"] = None
+        changes |= {"lease": None, "questions": ()}
+    if to != "in_review":
+        changes["gate"] = None
     return replace(row, **changes)
 
 

@@ -2,6 +2,7 @@
 
 from rig.wire.operations import (
     assignments,
+    attention,
     events,
     health,
     installation,
@@ -21,6 +22,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *events.OPERATIONS,
     *issues.OPERATIONS,
     *assignments.OPERATIONS,
+    *attention.OPERATIONS,
     *work.OPERATIONS,
     *traces.OPERATIONS,
     *keys.OPERATIONS,

@@ -1,6 +1,6 @@
 """Shapes of request bodies but for events: pydantic models that tell all errors of a body at once and refuse unknown fields."""
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
@@ -54,6 +54,8 @@ class LeaseHeartbeat(Body):
     agent_id: AgentId | None = None
     fence: int | None = None
     lease_seconds: int | None = Field(default=None, ge=1, le=3600)
+    after: int = Field(default=0, ge=0)
+    """Id of the newest message that was dealt with: only newer ones are returned. 0: all of this lease."""
 
 
 class LeaseEnd(Body):
@@ -66,6 +68,26 @@ class LeaseEnd(Body):
     branch: str | None = Field(default=None, max_length=300)
     commit: str | None = Field(default=None, pattern=r"^[0-9a-f]{7,64}$")
     turns: int | None = Field(default=None, ge=0)
+
+
+Option = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class NewQuestion(Body):
+    """A question to a person; the key of an attempt implies agent and fence. With ``options`` only those may be answered."""
+
+    agent_id: AgentId | None = None
+    fence: int | None = None
+    question: str = Field(min_length=1, max_length=4000)
+    options: list[Option] = Field(default=[], max_length=20)
+    deadline_seconds: int | None = Field(default=None, ge=1, le=604_800)
+
+
+class Answer(Body):
+    """An answer: the text, or a decision, which is the text ``approve`` or ``deny``."""
+
+    answer: str | None = Field(default=None, min_length=1, max_length=10_000)
+    decision: Literal["approve", "deny"] | None = None
 
 
 class Reason(Body):
@@ -105,6 +127,8 @@ SHAPES: dict[str, type[BaseModel]] = {
         Claim,
         LeaseHeartbeat,
         LeaseEnd,
+        NewQuestion,
+        Answer,
         Reason,
         NewKey,
         OverlayValues,

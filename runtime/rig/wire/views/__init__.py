@@ -1,5 +1,8 @@
 """Rows and events as answers: the only place that says which field of a row is which field of the API."""
 
+from rig.wire.views.attention import attention as attention
+from rig.wire.views.attention import message as message
+from rig.wire.views.attention import question as question
 from rig.wire.views.events import accepted as accepted
 from rig.wire.views.events import data as data
 from rig.wire.views.events import result as result

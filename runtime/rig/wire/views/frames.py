@@ -7,6 +7,7 @@ import msgspec
 
 from rig.clock import Micros, iso
 from rig.model.events import Event
+from rig.wire.views.attention import attention
 from rig.wire.views.issues import assignment, issue
 from rig.wire.views.work import agent, job
 
@@ -43,6 +44,8 @@ def shown(view: str, row: Any, now: Micros) -> Any:
             return agent(row, now) if row.known else None
         case "jobs":
             return job(row)
+        case "attention":
+            return attention(row)
     raise KeyError(view)
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from rig.wire.shapes.answers import (
     assignments,
+    attention,
     events,
     health,
     installation,
@@ -20,6 +21,11 @@ from rig.wire.shapes.answers.assignments import ClaimedAssignment as ClaimedAssi
 from rig.wire.shapes.answers.assignments import Lease as Lease
 from rig.wire.shapes.answers.assignments import LeaseEnded as LeaseEnded
 from rig.wire.shapes.answers.assignments import LeaseRenewed as LeaseRenewed
+from rig.wire.shapes.answers.attention import Answered as Answered
+from rig.wire.shapes.answers.attention import AttentionItem as AttentionItem
+from rig.wire.shapes.answers.attention import Message as Message
+from rig.wire.shapes.answers.attention import Question as Question
+from rig.wire.shapes.answers.attention import QuestionAsked as QuestionAsked
 from rig.wire.shapes.answers.events import EventAccepted as EventAccepted
 from rig.wire.shapes.answers.events import EventResult as EventResult
 from rig.wire.shapes.answers.events import StreamEvent as StreamEvent
@@ -73,6 +79,7 @@ SHAPES: dict[str, Any] = {
     **events.SHAPES,
     **issues.SHAPES,
     **assignments.SHAPES,
+    **attention.SHAPES,
     **work.SHAPES,
     **traces.SHAPES,
     **keys.SHAPES,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rig.wire.shapes.answers.attention import Message
 from rig.wire.shapes.answers.base import Camel
 
 
@@ -32,9 +33,13 @@ class ClaimedAssignment(Assignment):
 
 class LeaseRenewed(Camel):
     expires_at: str
-    messages: list[dict[str, Any]]
+    messages: list[Message]
+    """Ends of this lease's questions after the heartbeat's ``after``, oldest first: each comes until a later ``after`` covers it."""
     cancel_requested: bool
+    """Whether the work is no longer wanted while the lease lives. What ends the work at once (an abort, a cancellation,
+    force-done) ends the lease with it: the heartbeat then is 409 with the reason in its details."""
     budget_left: float | None
+    """Dollars that the work may still cost; null where no budget is set, which is always until budgets exist."""
 
 
 class LeaseEnded(Camel):

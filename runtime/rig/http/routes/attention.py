@@ -1,0 +1,90 @@
+"""What waits for a person: lists, questions, answers."""
+
+import asyncio
+from typing import Any
+
+from aiohttp import web
+
+from rig.errors import Forbidden, NotFound
+from rig.http.ask import Ask, outcome
+from rig.http.routes import lists
+from rig.http.routes.assignments import MAX_WAIT, lease_of
+from rig.model import identity
+from rig.model.decide import attention as settling
+from rig.model.decide import question as commands
+from rig.model.folds.attention import OPTIONS
+from rig.model.rows import IssueRow, QuestionRow
+from rig.model.states import VOCABULARY
+from rig.model.tables import ATTENTION, ISSUES, QUESTIONS, Query
+from rig.store.units import Committed, Outcome
+from rig.wire import views
+from rig.wire.shapes import answers, requests
+
+
+async def list_attention(ask: Ask) -> web.StreamResponse:
+    """``GET /api/v1/attention``: oldest first."""
+    limit, offset = lists.window(ask)
+    return await lists.array(ask, Query(ATTENTION, ask.call.tenant, (), ("since",), limit, offset), views.attention)
+
+
+async def ask_question(ask: Ask) -> web.StreamResponse:
+    """``POST /api/leases/{id}/questions``."""
+    body = await ask.body(requests.NewQuestion)
+    lease, agent, fence = lease_of(ask, body.agent_id, body.fence)
+    question = ask.deps.ids.uuid()
+    seconds = body.deadline_seconds
+    command = commands.Ask(
+        id=question,
+        agent=agent,
+        lease=lease.id,
+        fence=fence,
+        question=body.question,
+        options=tuple(dict.fromkeys(body.options)),
+        deadline=None if seconds is None else ask.deps.clock.now() + seconds * 1_000_000,
+    )
+    return await ask.command("issue", lease.issue, command, lambda _: outcome(answers.QuestionAsked(question_id=question), 201))
+
+
+async def get_question(ask: Ask) -> web.StreamResponse:
+    """``GET /api/v1/questions/{id}``; ``?wait=`` until it is no longer open."""
+    tenant, key = ask.call.tenant, ask.path("id")
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + ask.integer("wait", 0, 0, MAX_WAIT)
+    while True:
+        changed = ask.deps.bus.changed(tenant, "questions", key)
+        row: QuestionRow | None = ask.deps.store.get(QUESTIONS, tenant, key)
+        if row is None:
+            raise NotFound("no such question")
+        if ask.identity.execution is not None and (ask.identity.lease is None or ask.identity.lease[0] != row.lease):
+            raise Forbidden("an attempt may read its own questions only")
+        left = deadline - loop.time()
+        if row.state != "open" or left <= 0 or ask.deps.bus.closed:
+            return ask.answer(views.question(row))
+        await asyncio.wait((changed,), timeout=left)
+
+
+async def answer_question(ask: Ask) -> web.StreamResponse:
+    """``POST /api/v1/questions/{id}/answer``: a question's id, or that of anything else in Attention."""
+    body = await ask.body(requests.Answer)
+    tenant, key = ask.call.tenant, ask.path("id")
+    row: QuestionRow | None = ask.deps.store.get(QUESTIONS, tenant, key)
+    kind: Any
+    if row is not None:
+        kind, subject, options = "question", row.issue, row.options
+    else:
+        kind, _, subject = key.partition(":")
+        options = OPTIONS.get(kind, ())
+        if not options or not identity.is_issue(subject) or ask.deps.store.get(ISSUES, tenant, subject) is None:
+            raise NotFound("no such question")
+    said, decision = commands.chosen(options, body.answer, body.decision)
+    command: Any = settling.Settle(kind=kind, answer=said)
+    if row is not None:
+        command = commands.Answer(question=row.id, answer=said, decision=decision)
+
+    def answer(committed: Committed) -> Outcome:
+        issue = committed.rows.get(("issues", subject))
+        state = VOCABULARY[issue.state].conductor if isinstance(issue, IssueRow) else "unknown"
+        shown = answers.Answered(id=key, kind=kind, subject=subject, answer=said, decision=decision, state=state)
+        return outcome(shown)
+
+    return await ask.command("issue", subject, command, answer)
