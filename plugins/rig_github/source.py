@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from rig import BadRequest, BadSignature, Identity, MalformedJson, Mapped, WebhookDelivery, WebhookSettings
-from rig.payload import decoded_object, identifier
+from rig.payload import clean, decoded_object, identifier
 from rig.signatures import mac, matches
 from rig_github.config import GitHubConfig
 from rig_github.mapping import Reader
@@ -32,7 +32,7 @@ class GitHubSource:
         identity = _header(delivery, "x-github-delivery")
         event = _header(delivery, "x-github-event")
         action = _payload(delivery).get("action")
-        return Identity(identity, f"{event}.{action[:MAX_ACTION]}" if isinstance(action, str) and action else event)
+        return Identity(identity, f"{event}.{clean(action, MAX_ACTION)}" if isinstance(action, str) and action else event)
 
     def normalize(self, delivery: WebhookDelivery, settings: WebhookSettings) -> Mapped:
         """The facts of conventions §4, or why there are none."""

@@ -327,6 +327,27 @@ async def test_garbage_with_a_good_signature_is_400_and_leaves_nothing(post: Pos
     assert (await post.edge.get("/api/webhook-deliveries"))[1] == []
 
 
+@pytest.mark.parametrize("odd", ["a\0b", "\ud800", float("inf"), 2**63, True])
+async def test_what_no_event_may_hold_is_ignored_with_a_reason(post: Post, odd: Any) -> None:
+    status, answer = await post.send([{**ISSUE, "note": {"x": [odd]}}])
+    assert (status, answer["matched"], bool(answer.get("ignored"))) == (200, int(odd is True), odd is not True)
+    deep: Any = []
+    for _ in range(70):
+        deep = [deep]
+    assert "deeply" in (await post.send([{**ISSUE, "note": deep}], id="deep"))[1]["ignored"]
+
+
+async def test_headers_that_are_no_text_are_kept_as_far_as_they_are(post: Post) -> None:
+    reader, writer = await asyncio.open_connection(post.edge.client.host, post.edge.client.port)
+    body = json.dumps([ISSUE]).encode()
+    head = b"POST /api/webhooks/sender HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Secret: s\r\nX-Id: d-1\r\nX-Odd: \xff\xfe\r\n"
+    writer.write(head + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 200"), answer
+    assert "x-odd" in (await post.row())["headers"]
+
+
 async def test_more_than_25_mib_is_413(post: Post) -> None:
     assert (await post.send(b" " * (25 * 1024 * 1024 + 1)))[0] == 413
     assert post.blobs.bodies == {}

@@ -1,12 +1,15 @@
 """What becomes of a webhook delivery: which headers are kept, when it is tried again, what is left to cause. Pure."""
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rig.clock import Micros
+from rig.errors import BadRequest
 from rig.model.facts import Fact
+from rig.payload import clean
 
 STATES = ("accepted", "ignored", "retry", "dead", "replayed")
 """It caused something · it means nothing, and says why · its plugin failed and will be asked again · it was asked too often · it
@@ -31,8 +34,36 @@ F = TypeVar("F", bound=Fact)
 
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """What a delivery is read with again: all headers but those that sign it or hold a secret, and none that is very long."""
-    kept = {n: v for n, v in headers.items() if not _SIGNING.search(n) and len(n) <= 100 and len(v) <= MAX_HEADER}
+    kept = {
+        clean(n, 100): clean(v, MAX_HEADER)
+        for n, v in headers.items()
+        if not _SIGNING.search(n) and len(n) <= 100 and len(v) <= MAX_HEADER
+    }
     return dict(sorted(kept.items())[:MAX_HEADERS])
+
+
+def storable(value: Any, depth: int = 64) -> None:
+    """Raise BadRequest for JSON that no event may hold (conventions §6): a plugin may pass on what its sender wrote."""
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise BadRequest("a text holds a lone surrogate") from None
+        if "\0" in value:
+            raise BadRequest("a text holds NUL")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise BadRequest("a number is not finite")
+    elif isinstance(value, int):
+        if not -(2**63) <= value < 2**63:
+            raise BadRequest("a whole number is out of range")
+    elif isinstance(value, dict | list | tuple):
+        if not depth:
+            raise BadRequest("it is nested too deeply")
+        for inner in (*value, *value.values()) if isinstance(value, dict) else value:
+            storable(inner, depth - 1)
+    elif value is not None:
+        raise BadRequest(f"it holds a {type(value).__name__}, which is no JSON")
 
 
 def wait(tries: int, first: Micros) -> Micros | None:

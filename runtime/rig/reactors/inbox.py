@@ -22,6 +22,7 @@ from rig.model.facts import Fact
 from rig.model.folds.usage import tokens_of
 from rig.model.rows import DeliveryRow, Tokens
 from rig.model.tables import DELIVERIES, Query
+from rig.payload import clean
 from rig.plugin.contexts import WebhookDelivery, WebhookSettings
 from rig.plugin.sources import Hook
 from rig.store.port import Store
@@ -110,9 +111,12 @@ class Inbox:
         """What a verified delivery means; raises what the plugin does: BadRequest when it is not readable, PluginError."""
         mapped = await hook.source.normalize(given, self._settings(hook.tenant))
         try:
-            return Meaning(tuple(facts.parse(dict(payload)) for payload in mapped.facts), mapped.ignored)
+            for payload in mapped.facts:
+                delivery.storable(payload)
+            ignored = None if mapped.ignored is None else clean(mapped.ignored, 1_000)
+            return Meaning(tuple(facts.parse(dict(payload)) for payload in mapped.facts), ignored)
         except RigError as error:
-            return Meaning(ignored=f"not usable: {error.message}")
+            return Meaning(ignored=clean(f"not usable: {error.message}", 1_000))
 
     def _events(self, found: Sequence[Fact], id: str) -> tuple[NewEvent, ...]:
         return tuple(self._event(fact, id) for fact in found)

@@ -11,6 +11,7 @@ from rig.http.ask import Ask, outcome
 from rig.http.routes import lists
 from rig.model import delivery as model
 from rig.model.tables import DELIVERIES, Query
+from rig.payload import clean, identifier
 from rig.plugin.contexts import Identity, WebhookDelivery
 from rig.plugin.sources import Hook
 from rig.reactors.inbox import Meaning
@@ -64,6 +65,8 @@ async def _receive(ask: Ask) -> web.StreamResponse:
         named = await hook.source.identify(delivery)
     except RigError as fault:
         named, error = Identity("", "unknown"), _borne(fault)
+    if named.delivery_id and identifier(named.delivery_id) != named.delivery_id:
+        raise BadRequest("the delivery's id is not readable")
     digest = named.fingerprint or body
     id = named.delivery_id or f"sha256-{digest}"
     row = inbox.row(hook.tenant, hook.name, id)
@@ -79,7 +82,7 @@ async def _receive(ask: Ask) -> web.StreamResponse:
     about = {
         "id": id,
         "source": hook.name,
-        "event": named.event,
+        "event": clean(named.event, 300),
         "digest": digest,
         "body": body,
         "size": len(ask.raw),
