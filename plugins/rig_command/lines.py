@@ -31,6 +31,7 @@ class Question:
 
     question: str
     options: tuple[str, ...] = ()
+    deadline_seconds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def _question(data: Mapping[str, Any]) -> Question:
         raise ValueError("question is missing")
     if not isinstance(options, list) or not all(isinstance(o, str) for o in options):
         raise ValueError("options must be a list of texts")
-    return Question(question, tuple(options))
+    return Question(question, tuple(options), _count(data, "deadlineSeconds"))
 
 
 def _text(data: Mapping[str, Any], name: str) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 
-from rig import Session, SessionResult, Usage, WorkspaceError
+from rig import Asks, Session, SessionResult, Usage, WorkspaceError
 from rig_mock.script import DEFAULT_MODEL, MockConfig, Spent, Turn, drawn, script_of
 
 
@@ -29,6 +29,11 @@ class MockProvider:
             if text:
                 said = text
                 await session.log(text.splitlines(), "agent")
+            if turn.ask and isinstance(session, Asks):
+                question = Template(turn.ask).safe_substitute(fill)
+                answer = await session.ask(question, turn.options, deadline_seconds=turn.deadline_seconds)
+                fill["answer"] = "deny" if answer is None else answer.text
+                await session.log([f"asked: {question}", f"answer: {fill['answer']}"], "agent")
             lines = await asyncio.to_thread(play, session.workspace, turn, fill)
             steps += len(lines)
             if lines:

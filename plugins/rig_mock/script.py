@@ -38,6 +38,12 @@ class Turn(BaseModel):
     """Time that the model thinks."""
     text: str = ""
     """What the agent says; one log line a line."""
+    ask: str = ""
+    """What the agent asks a person; the turn goes on with the answer, which is ``$answer`` from then on."""
+    options: tuple[str, ...] = ()
+    """What may be answered; empty: any text."""
+    deadline_seconds: float | None = Field(None, gt=0, le=604_800)
+    """When the question counts as denied (``$answer`` is ``deny``); unset waits as long as the lease lives."""
     write: dict[str, str] = Field(default_factory=dict)
     """Files to write, path within the workspace to content; folders are made."""
     append: dict[str, str] = Field(default_factory=dict)

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     )
     from rig.plugin.operations import OperationRequest, PluginOperation
     from rig.plugin.pricing import ModelPrice, PriceSource
-    from rig.plugin.provider import Asks, Child, Provider, ProviderRegistration, Session, SessionResult, Usage
+    from rig.plugin.provider import Answer, Asks, Child, Provider, ProviderRegistration, Session, SessionResult, Usage
     from rig.plugin.steps import StepContext, StepKind, StepResult
 
 __version__ = "0.1.0"
@@ -68,12 +68,13 @@ _HOMES = {
     "TransitionContext Veto",
     "rig.plugin.operations": "OperationRequest PluginOperation",
     "rig.plugin.pricing": "ModelPrice PriceSource",
-    "rig.plugin.provider": "Asks Child Provider ProviderRegistration Session SessionResult Usage",
+    "rig.plugin.provider": "Answer Asks Child Provider ProviderRegistration Session SessionResult Usage",
     "rig.plugin.steps": "StepContext StepKind StepResult",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
+    "Answer",
     "Asks",
     "AttentionContext",
     "BadRequest",

@@ -44,6 +44,7 @@ from rig.reactors.gates import Gates
 from rig.reactors.gauges import Gauges
 from rig.reactors.grants import Granter
 from rig.reactors.inbox import Inbox, Policy
+from rig.reactors.questions import Questions
 from rig.reactors.reporting import LogReporter
 from rig.reactors.settings import LiveConfiguration
 from rig.reactors.vitals import Vitals
@@ -177,6 +178,9 @@ class Service:
         self.inbox = self._make_inbox()
         self.system = self._make_system()
         self._stack.push_async_callback(self.system.stop)
+        self.questions = Questions(self.store, self.system, self.happenings, self.clock, self.ids)
+        self._stack.push_async_callback(self.questions.stop)
+        self._stack.callback(self.store.listen(self.questions.hear))
         self.dispatch = self._make_work()
         duties = Duties(self.store, self.system, self.clock, self._settings_now, lambda: self.vitals.report())
         await duties.begin(seen)
@@ -226,7 +230,7 @@ class Service:
         self.logs = LogStore(data_dir / "logs", FolderBlobs(data_dir / "blobs"), self.clock)
         self._stack.callback(self.logs.close)
         settings = self._settings_now
-        reporter = LogReporter(self.store, self.system, settings, self.prices, self.gates, self.clock)
+        reporter = LogReporter(self.store, self.system, settings, self.prices, self.gates, self.questions, self.clock)
         executor = Executor(
             slots=settings().executor.slots,
             workspaces=Workspaces(self.settings.workspace_root, lambda: work_settings.workspaces(settings())),

@@ -1,4 +1,4 @@
-"""The examples of docs/agents.md run as they stand, and answer what the page says."""
+"""The examples of the pages for agents run as they stand, and answer what the page says."""
 
 import json
 import os
@@ -8,25 +8,30 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.acceptance.daemon import running
 
 BLOCK = re.compile(r"```(sh|json)\n(.*?)```", re.DOTALL)
 
 
 def same(said: Any, found: Any) -> bool:
-    """Whether an answer is what the page says; ``…`` stands for any text."""
+    """Whether an answer is what the page says; ``…`` stands for any text or number."""
     if said == "…":
-        return isinstance(found, str) and found != ""
+        return isinstance(found, str | int) and found not in ("", False)
+    if isinstance(said, list):
+        return isinstance(found, list) and len(said) == len(found) and all(map(same, said, found))
     if isinstance(said, dict):
         return isinstance(found, dict) and said.keys() == found.keys() and all(same(said[k], found[k]) for k in said)
     return bool(said == found)
 
 
+@pytest.mark.parametrize(("page", "answers"), [("agents.md", 5), ("attention.md", 4)])
 def test_the_examples_run_and_answer_what_the_page_says(
-    tmp_path: Path, repository: Path, require: Callable[[str], str]
+    tmp_path: Path, repository: Path, require: Callable[[str], str], page: str, answers: int
 ) -> None:
     require("curl")
-    blocks = BLOCK.findall((repository / "docs" / "agents.md").read_text())
+    blocks = BLOCK.findall((repository / "docs" / page).read_text())
     script = "set -e\n" + "".join(f"{text}\nprintf '\\n\\036'\n" for kind, text in blocks if kind == "sh")
     with running(tmp_path / "rig") as daemon:
         done = subprocess.run(
@@ -48,4 +53,4 @@ def test_the_examples_run_and_answer_what_the_page_says(
         found = json.loads(output)
         assert same(json.loads(text), found), (text, output)
         checked += 1
-    assert checked >= 5
+    assert checked >= answers

@@ -183,3 +183,19 @@ async def test_a_trace_is_a_tree_with_durations(ask: Ask, edge: Edge) -> None:
     assert (await ask("trace", "-o", "id")).output.splitlines()[0] == whole["traceId"]
     assert len((await ask("trace", "acme/web#1", "-o", "ndjson", "--filter", "worker")).output.splitlines()) == 1
     assert isinstance((await ask("trace", "acme/web#99")).exception, errors.NotFound)
+
+
+async def test_what_needs_a_person_is_listed_and_answered(edge: Edge, ask: Ask) -> None:
+    body = {"repo": "acme/web", "issueNumber": 2, "reason": "not \x1b[31mtrusted"}
+    await edge.store.commit(Unit("default", (NewEvent("acme/web#2", "issue_needs_human", encode(body)),)))
+    table = (await ask("attention")).output
+    assert table.splitlines()[0].split() == ["ID", "KIND", "ISSUE", "AGE", "OPTIONS", "QUESTION"]
+    assert "\x1b[31m" not in table
+    assert (await ask("attention", "-o", "id")).output == "approval:acme/web#2\n"
+    for wrong in (("answer", "approval:acme/web#2"), ("answer", "approval:acme/web#2", "yes", "--deny")):
+        assert isinstance((await ask(*wrong)).exception, errors.BadRequest)
+    assert isinstance((await ask("answer", "approval:acme/web#2", "perhaps")).exception, errors.Unprocessable)
+    done = (await ask("answer", "approval:acme/web#2", "--approve")).output
+    assert "queued" in done
+    assert isinstance((await ask("answer", "approval:acme/web#2", "--approve")).exception, errors.Conflict)
+    assert (await ask("attention", "-o", "ndjson")).output == ""

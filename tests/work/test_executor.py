@@ -16,7 +16,7 @@ from rig.blobs import FolderBlobs
 from rig.clock import SystemClock
 from rig.errors import AlreadyExists, Busy, Conflict, Draining, NotFound, StaleLease
 from rig.ids import SeededIds
-from rig.plugin.provider import Asks, Provider, Session, SessionResult, Usage
+from rig.plugin.provider import Answer, Asks, Provider, Session, SessionResult, Usage
 from rig.work.executor import Executor
 from rig.work.group import members, start_time
 from rig.work.hooks import Hooks
@@ -62,8 +62,12 @@ class Notes:
         self._check("progress")
         self.messages.append(message)
 
-    async def asked(self, order: WorkOrder, question: str, options: Sequence[str]) -> None:
+    async def ask(
+        self, order: WorkOrder, question: str, options: Sequence[str], deadline_seconds: float | None
+    ) -> Answer | None:
         self.questions.append(question)
+        await asyncio.sleep(deadline_seconds or 0)
+        return Answer(options[0]) if options else None
 
     async def sealed(self, order: WorkOrder, segment: Segment) -> None:
         assert order.execution not in self.ends
@@ -171,7 +175,7 @@ async def test_an_order_travels_from_workspace_to_report(bench: Bench, repositor
         await session.usage(Usage("m-1", 10, 20))
         await session.progress("half way\x1b[2J", turns=1)
         assert isinstance(session, Asks)
-        await session.ask("May I?", ["yes", "no"])
+        assert await session.ask("May I?", ["yes", "no"]) == Answer("yes")
         return await shell("cat > prompt.txt; pwd; echo made > made.txt; echo problem >&2")(session)
 
     finished = await bench.run(script)
@@ -343,9 +347,8 @@ async def test_a_silent_session_is_stalled_and_a_waiting_one_is_not(bench: Bench
 
     async def asking(session: Session) -> SessionResult:
         assert isinstance(session, Asks)
-        await session.ask("Which?")
-        await asyncio.sleep(0.8)
-        await session.progress("answered")
+        assert await session.ask("Which?", deadline_seconds=0.8) is None
+        await asyncio.sleep(0.1)
         return SessionResult(True)
 
     assert (await bench.run(asking, execution="exec-2")).ok

@@ -68,7 +68,7 @@ class Session(Protocol):
     config: Any
     """The provider's own validated configuration (``[providers.<name>]``)."""
     environment: Mapping[str, str]
-    """Allow-listed environment of the session with its own HOME, RIG_URL, RIG_TOKEN, RIG_JOB_ID, RIG_ISSUE and granted secrets."""
+    """Allow-listed environment of the session with its own HOME, RIG_URL, RIG_TOKEN, RIG_LEASE, RIG_JOB_ID, RIG_ISSUE and granted secrets."""
 
     async def spawn(
         self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, stdin: bytes | None = None, keep_stdin: bool = False
@@ -92,12 +92,27 @@ class Session(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What somebody answered."""
+
+    text: str
+    """One of the options where there were any."""
+    approved: bool | None = None
+    """Whether it is ``approve`` or ``deny``, None for any other answer."""
+
+
 @runtime_checkable
 class Asks(Protocol):
     """A session that can put a question to a human; a provider asks ``isinstance(session, Asks)``."""
 
-    async def ask(self, question: str, options: Sequence[str] = ()) -> None:
-        """Show the question in Attention; the answer reaches the agent by its heartbeat, not by this call."""
+    async def ask(self, question: str, options: Sequence[str] = (), *, deadline_seconds: float | None = None) -> Answer | None:
+        """Show the question in Attention and wait for the answer; the job is blocked meanwhile, and its silence is not counted.
+
+        ``options`` are all that may be answered; without any, every text is. None says that nobody answered before the
+        deadline, which counts as denied; without a deadline it waits as long as the lease lives. Several may wait at once.
+        Raises Conflict when the lease was lost.
+        """
         ...
 
 

@@ -188,7 +188,7 @@ class Dispatch:
             priority=issue.priority,
             url=issue.url,
             source=None if settings.workspace.repo or not issue.repo else f"https://github.com/{issue.repo}.git",
-            environment={**grants.environment, "RIG_TOKEN": token.text},
+            environment={**grants.environment, "RIG_TOKEN": token.text, "RIG_LEASE": lease_id},
             secrets=grants.secrets,
             resume=before.session if before else None,
             home=before.home if before else None,

@@ -17,9 +17,10 @@ from rig.model.events import NewEvent, encode
 from rig.model.retry import backoff
 from rig.model.rows import Tokens
 from rig.model.tables import ISSUES
-from rig.plugin.provider import Usage
+from rig.plugin.provider import Answer, Usage
 from rig.reactors.dispatch import INTERRUPTED, Dispatch, sealed_body
 from rig.reactors.gates import Gates
+from rig.reactors.questions import Questions
 from rig.store.port import Store
 from rig.store.units import Unit
 from rig.work.order import Finished, Started, WorkOrder
@@ -43,13 +44,21 @@ class LogReporter:
     """Writes each report on the issue's stream. Reports that need the lease carry its fence, so a lost one refuses them."""
 
     def __init__(
-        self, store: Store, system: System, settings: Callable[[], Settings], prices: Prices, gates: Gates, clock: Clock
+        self,
+        store: Store,
+        system: System,
+        settings: Callable[[], Settings],
+        prices: Prices,
+        gates: Gates,
+        questions: Questions,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._system = system
         self._settings = settings
         self._prices = prices
         self._gates = gates
+        self._questions = questions
         self._clock = clock
         self.dispatch: Dispatch | None = None
         """Told of programs and ends; set once it exists."""
@@ -91,9 +100,10 @@ class LogReporter:
         body = {"executionId": order.execution, "message": message, "turns": turns, "steps": steps}
         await self._event(order, "execution_progressed", body)
 
-    async def asked(self, order: WorkOrder, question: str, options: Sequence[str]) -> None:
-        body = {"executionId": order.execution, "question": question, "options": list(options)}
-        await self._event(order, "execution_progressed", body)
+    async def ask(
+        self, order: WorkOrder, question: str, options: Sequence[str], deadline_seconds: float | None
+    ) -> Answer | None:
+        return await self._questions.ask(order, question, options, deadline_seconds)
 
     async def sealed(self, order: WorkOrder, segment: Segment) -> None:
         await self._event(order, "log_sealed", sealed_body(segment), fenced=False)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from rig.ids import DEFAULT_TENANT, Tenant
-from rig.plugin.provider import Provider, Usage
+from rig.plugin.provider import Answer, Provider, Usage
 from rig.work.environment import Limits
 from rig.work.hooks import Hooks
 from rig.work.logs import CAP_BYTES
@@ -51,7 +51,7 @@ class WorkOrder:
     base: str | None = None
     """Branch, tag or commit to start from; None: the configured one."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """RIG_URL, RIG_TOKEN and granted secrets."""
+    """RIG_URL, RIG_TOKEN, RIG_LEASE and granted secrets."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """Every live secret that must not show in what the execution leaves behind, granted or not; RIG_TOKEN is one by itself."""
     resume: str | None = None
@@ -135,7 +135,11 @@ class Reporter(Protocol):
 
     async def progress(self, order: WorkOrder, message: str, turns: int | None, steps: int | None) -> None: ...
 
-    async def asked(self, order: WorkOrder, question: str, options: Sequence[str]) -> None: ...
+    async def ask(
+        self, order: WorkOrder, question: str, options: Sequence[str], deadline_seconds: float | None
+    ) -> Answer | None:
+        """Put a question and wait for its answer; None when nobody answered in time, Conflict when the lease ended first."""
+        ...
 
     async def sealed(self, order: WorkOrder, segment: Segment) -> None: ...
 

@@ -1,18 +1,20 @@
 """The session that a provider drives: programs, log, usage and progress of one execution, and the clock of its silence."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from rig.errors import Conflict, ProcessError
-from rig.plugin.provider import Usage
+from rig.plugin.provider import Answer, Usage
 from rig.text import Redactor, clean, one_line
 from rig.work.environment import environment
 from rig.work.logs import LogWriter
 from rig.work.order import Outcome, Reporter, WorkOrder, WorkSettings
 from rig.work.process import Child, spawn
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class WorkSession:
         self._ending = ending
         self._loop = asyncio.get_running_loop()
         self._began = self._heard_at = self._loop.time()
-        self._waiting = False
+        self._asking = 0
         self._closed = False
         self._children: list[Child] = []
         self._errors: list[asyncio.Task[None]] = []
@@ -93,10 +95,15 @@ class WorkSession:
         self._hear()
         await self._tell(self._reporter.progress(self._order, self._redact(one_line(message, 500)), turns, steps))
 
-    async def ask(self, question: str, options: Sequence[str] = ()) -> None:
-        self._waiting = True  # the silence that follows is a human's
+    async def ask(self, question: str, options: Sequence[str] = (), *, deadline_seconds: float | None = None) -> Answer | None:
         shown = [self._redact(one_line(option, 200)) for option in options[:20]]
-        await self._tell(self._reporter.asked(self._order, self._redact(clean(question))[:4000], shown))
+        self._asking += 1  # the silence that follows is a human's
+        try:
+            text = self._redact(clean(question))[:4000]
+            return await self._tell(self._reporter.ask(self._order, text, shown, deadline_seconds))
+        finally:
+            self._asking -= 1
+            self._hear()
 
     async def watch(self) -> None:
         """End the session when it is silent for too long or lasts too long; runs beside the provider."""
@@ -108,11 +115,11 @@ class WorkSession:
                 waits.append(self._began + longest - now)
                 if waits[-1] <= 0:
                     return self._end(Ending("timed_out", f"ran longer than {longest:g} s"))
-            if stall > 0 and not self._waiting:
+            if stall > 0 and not self._asking:
                 waits.append(self._heard_at + stall - now)
                 if waits[-1] <= 0:
                     return self._end(Ending("stalled", f"neither output nor progress for {stall:g} s"))
-            await asyncio.sleep(min([*waits, 1.0 if self._waiting else 3600.0]))
+            await asyncio.sleep(min([*waits, 1.0 if self._asking else 3600.0]))
 
     async def close(self) -> bool:
         """End every program of the session with its whole group; True when nothing of them is left."""
@@ -127,7 +134,6 @@ class WorkSession:
 
     def _hear(self) -> None:
         self._heard_at = self._loop.time()
-        self._waiting = False
 
     def _end(self, ending: Ending) -> None:
         if not self._ending.done():
@@ -137,9 +143,9 @@ class WorkSession:
         if self._closed or self._ending.done():
             raise ProcessError("the session is over")
 
-    async def _tell(self, report: Any) -> None:
+    async def _tell(self, report: Awaitable[T]) -> T:
         try:
-            await report
+            return await report
         except Conflict as error:
             self._end(Ending("cancelled", error.message))
             raise

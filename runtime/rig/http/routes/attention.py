@@ -1,7 +1,6 @@
 """What waits for a person: lists, questions, answers."""
 
 import asyncio
-from typing import Any
 
 from aiohttp import web
 
@@ -13,7 +12,7 @@ from rig.model import identity
 from rig.model.decide import attention as settling
 from rig.model.decide import question as commands
 from rig.model.folds.attention import OPTIONS
-from rig.model.rows import IssueRow, QuestionRow
+from rig.model.rows import AttentionRow, IssueRow, QuestionRow
 from rig.model.states import VOCABULARY
 from rig.model.tables import ATTENTION, ISSUES, QUESTIONS, Query
 from rig.store.units import Committed, Outcome
@@ -67,19 +66,10 @@ async def answer_question(ask: Ask) -> web.StreamResponse:
     """``POST /api/v1/questions/{id}/answer``: a question's id, or that of anything else in Attention."""
     body = await ask.body(requests.Answer)
     tenant, key = ask.call.tenant, ask.path("id")
-    row: QuestionRow | None = ask.deps.store.get(QUESTIONS, tenant, key)
-    kind: Any
-    if row is not None:
-        kind, subject, options = "question", row.issue, row.options
-    else:
-        kind, _, subject = key.partition(":")
-        options = OPTIONS.get(kind, ())
-        if not options or not identity.is_issue(subject) or ask.deps.store.get(ISSUES, tenant, subject) is None:
-            raise NotFound("no such question")
-    said, decision = commands.chosen(options, body.answer, body.decision)
-    command: Any = settling.Settle(kind=kind, answer=said)
-    if row is not None:
-        command = commands.Answer(question=row.id, answer=said, decision=decision)
+    row = _row(ask, tenant, key)
+    command = settling.command(row, body.answer, body.decision)
+    said, decision = commands.chosen(row.options, body.answer, body.decision)
+    kind, subject = row.kind, row.subject
 
     def answer(committed: Committed) -> Outcome:
         issue = committed.rows.get(("issues", subject))
@@ -88,3 +78,14 @@ async def answer_question(ask: Ask) -> web.StreamResponse:
         return outcome(shown)
 
     return await ask.command("issue", subject, command, answer)
+
+
+def _row(ask: Ask, tenant: str, key: str) -> AttentionRow:
+    """What an id of Attention means, also when it no longer waits. Raises NotFound."""
+    row: QuestionRow | None = ask.deps.store.get(QUESTIONS, tenant, key)
+    if row is not None:
+        return AttentionRow(id=key, kind="question", subject=row.issue, question=row.question, options=row.options)
+    kind, _, subject = key.partition(":")
+    if kind not in OPTIONS or not identity.is_issue(subject) or ask.deps.store.get(ISSUES, tenant, subject) is None:
+        raise NotFound("no such question")
+    return AttentionRow(id=key, kind=kind, subject=subject, question="", options=OPTIONS[kind])  # type: ignore[arg-type]

@@ -5,9 +5,10 @@ from typing import Literal
 import msgspec
 
 from rig.errors import Conflict
+from rig.model.decide import question
 from rig.model.decide.base import Decision
 from rig.model.decide.held import event_of
-from rig.model.rows import IssueRow
+from rig.model.rows import AttentionRow, IssueRow
 
 
 class Settle(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,6 +16,14 @@ class Settle(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: Literal["approval", "failure", "gate"]
     answer: str
+
+
+def command(row: AttentionRow, answer: str | None, decision: question.Verdict | None) -> question.Answer | Settle:
+    """The command that an answer to a row of Attention is. Raises what ``question.chosen`` raises."""
+    said, verdict = question.chosen(row.options, answer, decision)
+    if row.kind == "question":
+        return question.Answer(question=row.id, answer=said, decision=verdict)
+    return Settle(kind=row.kind, answer=said)
 
 
 def settle(row: IssueRow, command: Settle) -> Decision:
