@@ -100,7 +100,7 @@ def test_a_plugin_is_switched_off_and_on_and_the_overlay_remembers(tmp_path: Pat
         assert daemon.rig("plugin", "enable", "genai-prices", check=True).stdout == "genai-prices: enabled\n"
         shown = daemon.rig("x", "genai-prices", "price", "model=claude-sonnet-4-5", check=True).stdout
         assert '"output": 15.0' in shown
-        assert "x/genai-prices/price" in daemon.rig("plugin", "trace", "-F", "genai-prices", check=True).stdout
+        assert "x/genai-prices/price" in daemon.rig("plugin", "trace", "-F", "genai-prices", "-o", "ndjson", check=True).stdout
         events = daemon.ask("GET", "/api/events/stream?id=plugins").json
         assert [e["data"]["enabled"] for e in events] == [False, True]
     finally:

@@ -12,7 +12,8 @@ from rig.errors import AlreadyExists, IdempotencyReuse, StaleLease, VersionConfl
 from rig.ids import SeededIds
 from rig.model import facts
 from rig.model.events import NewEvent, encode
-from rig.model.tables import ISSUES, LEASES, QUEUE, UNAPPLIED, Query
+from rig.model.spend import spent
+from rig.model.tables import ISSUES, LEASES, QUEUE, SPEND, UNAPPLIED, USAGE, Query
 from rig.store.log import Log
 from rig.store.units import Claim, Cursor, Idempotency, Outcome, Timer, Unit
 
@@ -293,6 +294,31 @@ class StoreContract(ABC):
             2,
             4,
         )
+
+    async def test_totals_are_exact_by_group_and_filter(self, store: Log) -> None:
+        def usage(agent: str, number: int, counted: int) -> NewEvent:
+            body = {"agentId": agent, "model": "m", "repo": "acme/app", "issueNumber": number, "inputTokens": 10**12}
+            meta = {"cost": {"counted": counted, "rule": "unpriced"}}
+            return NewEvent(f"acme/app#{number}", "token_usage", encode(body), encode(meta))
+
+        huge = 999_999 * 10**12 + 999_999_999_999
+        await store.commit(unit(*(usage("a", 1, huge) for _ in range(20)), usage("b", 1, 1), usage("b", 2, 2)))
+
+        def read(snapshot: Any) -> Any:
+            by_agent = snapshot.totals(Query(USAGE, TENANT), ("agent",))
+            one = snapshot.totals(
+                Query(USAGE, TENANT, (("issue", "=", "acme/app#1"), ("agent", "=", "b"))), ("agent", "category")
+            )
+            rolled = snapshot.totals(Query(SPEND, TENANT, (("level", "=", "total"),)), ("repo",))
+            none = snapshot.totals(Query(USAGE, TENANT, (("agent", "=", "c"),)), ("agent",))
+            return {r[0]: spent(r[1:]).cost for r in by_agent}, one[0][:2], spent(one[0][2:]), spent(rolled[0][1:]), none
+
+        by_agent, group, one, rolled, none = await store.read(read)
+        assert by_agent == {"a": 20 * huge, "b": 3}
+        assert (group, one.cost, one.lines) == (("b", "work"), 1, 1)
+        assert (rolled.cost, rolled.lines, rolled.unpriced) == (20 * huge + 3, 22, 22)
+        assert rolled.tokens.input == 22 * 10**12
+        assert none == []
 
     async def test_a_cancelled_caller_does_not_cancel_the_commit(self, store: Log) -> None:
         task = asyncio.create_task(store.commit(unit(fact("ISSUE_APPROVED"))))

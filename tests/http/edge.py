@@ -123,7 +123,7 @@ class MemoryBlobs:
         self.bodies.pop(digest, None)
 
 
-def price(model: str, tokens: Tokens, reported: Any) -> dict[str, Any]:
+def price(model: str, tokens: Tokens, reported: Any, one_hour: int = 0) -> dict[str, Any]:
     return {"counted": tokens.total * 10**6, "rule": "recomputed", "computed": tokens.total * 10**6, "reported": None}
 
 

@@ -14,12 +14,12 @@ SEED = Tokens(10, 4994, 160_855, 28_927)
 @pytest.mark.parametrize(
     ("tokens", "reported", "price", "counted", "rule"),
     [
-        (SEED, "0.242194", SONNET, "0.23167275", "recomputed"),
-        (Tokens(), "5", SONNET, "0", "zero_tokens"),
-        (Tokens(1000, 100), "0.5", SONNET, "0.5", "reported"),
-        (Tokens(1000, 100), None, SONNET, "0.0045", "recomputed"),
+        pytest.param(SEED, "0.242194", SONNET, "0.23167275", "recomputed", marks=pytest.mark.rule("R0-44", "R0-52")),
+        pytest.param(Tokens(), "5", SONNET, "0", "zero_tokens", marks=pytest.mark.rule("R0-43")),
+        pytest.param(Tokens(1000, 100), "0.5", SONNET, "0.5", "reported", marks=pytest.mark.rule("R0-45", "R0-46")),
+        pytest.param(Tokens(1000, 100), None, SONNET, "0.0045", "recomputed", marks=pytest.mark.rule("R0-46")),
         (Tokens(1000, 100), None, None, "0", "unpriced"),
-        (Tokens(1000, 100), "0.5", None, "0.5", "reported"),
+        (Tokens(1000, 100), "0.5", None, "0.5", "unpriced"),
         (SEED, "0.242194", None, "0.242194", "unpriced"),
         (Tokens(0, 0, 1), "9", SONNET, "0.0000003", "recomputed"),
     ],
@@ -29,6 +29,7 @@ def test_the_amount_that_counts(tokens: Tokens, reported: str | None, price: Pri
     assert (found.counted, found.rule) == (picodollars(counted), rule)
 
 
+@pytest.mark.rule("R0-52")
 def test_the_seeds_example_rounds_once_at_the_edge() -> None:
     """R0-52, conventions §13"""
     assert dollars(cost(SEED, picodollars(0.242194), SONNET).counted) == 0.231673

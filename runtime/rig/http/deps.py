@@ -174,8 +174,8 @@ class Deps:
     clock: Clock
     ids: Ids
     bus: Bus
-    price: Callable[[str, Tokens, Any], dict[str, Any]]
-    """(model, tokens, reported dollars as posted or None) to ``meta.cost`` of a usage event."""
+    price: Callable[[str, Tokens, Any, int], dict[str, Any]]
+    """(model, tokens, reported dollars as posted or None, cache tokens written for an hour) to ``meta.cost`` of a usage event."""
     learn: Callable[[str], Awaitable[None]] = _learned
     """Looks a model's price up off the loop, before ``price`` needs it."""
     completion: Callable[..., Awaitable[str | None]] = _accepted

@@ -20,7 +20,7 @@ class Price(msgspec.Struct, frozen=True):
     cache_creation_1h: int
 
 
-class Cost(msgspec.Struct, frozen=True):
+class Cost(msgspec.Struct, frozen=True, omit_defaults=True):
     """Both amounts of a usage line and the one that counts; this is ``meta.cost`` of a TOKEN_USAGE event."""
 
     counted: int
@@ -30,6 +30,8 @@ class Cost(msgspec.Struct, frozen=True):
     reported: int | None = None
     prices: str = ""
     """Which price table was asked, with its version."""
+    unit: tuple[int, ...] = ()
+    """The prices that ``computed`` was made with: the fields of ``Price`` in their order; empty when the model has none."""
 
 
 def cost(tokens: Tokens, reported: int | None, price: Price | None, prices: str = "", one_hour: int = 0) -> Cost:
@@ -40,24 +42,20 @@ def cost(tokens: Tokens, reported: int | None, price: Price | None, prices: str 
     """
     if tokens.total == 0:
         return Cost(0, "zero_tokens", 0, reported, prices)
-    computed = None
-    if price is not None:
-        one_hour = min(one_hour, tokens.cache_creation)
-        computed = (
-            tokens.input * price.input
-            + tokens.output * price.output
-            + tokens.cache_read * price.cache_read
-            + (tokens.cache_creation - one_hour) * price.cache_creation
-            + one_hour * price.cache_creation_1h
-        )
-    if tokens.cache_read or tokens.cache_creation:
-        if computed is not None:
-            return Cost(computed, "recomputed", computed, reported, prices)
-    elif reported is not None:
-        return Cost(reported, "reported", computed, reported, prices)
-    elif computed is not None:
-        return Cost(computed, "recomputed", computed, reported, prices)
-    return Cost(reported or 0, "unpriced", None, reported, prices)
+    if price is None:
+        return Cost(reported or 0, "unpriced", None, reported, prices)
+    one_hour = min(one_hour, tokens.cache_creation)
+    computed = (
+        tokens.input * price.input
+        + tokens.output * price.output
+        + tokens.cache_read * price.cache_read
+        + (tokens.cache_creation - one_hour) * price.cache_creation
+        + one_hour * price.cache_creation_1h
+    )
+    unit = msgspec.structs.astuple(price)
+    if reported is not None and not (tokens.cache_read or tokens.cache_creation):
+        return Cost(reported, "reported", computed, reported, prices, unit)
+    return Cost(computed, "recomputed", computed, reported, prices, unit)
 
 
 def picodollars(usd: float | str | Decimal) -> int:

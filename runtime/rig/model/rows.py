@@ -304,6 +304,26 @@ class UsageRow(Row, frozen=True, kw_only=True):
     counted: int
     rule: str
     """Which rule decided ``counted``: zero_tokens, recomputed, reported, unpriced."""
+    display: str = "default"
+    """Display tenant in lower case (``tenantId``, R0-50); not the tenant that the log is divided by."""
+
+
+class SpendRow(Row, frozen=True, kw_only=True):
+    """The sum of usage lines of one bucket of time, agent, repository, category and display tenant."""
+
+    level: Literal["total", "day", "hour"]
+    bucket: int
+    """Days or hours since 1970; 0 for the total."""
+    agent: str
+    repo: str | None
+    category: str
+    display: str
+    tokens: Tokens = Tokens()
+    cost: int = 0
+    lines: int = 0
+    unpriced: int = 0
+    """Lines of models without a price."""
+    unpriced_cost: int = 0
 
 
 class KeyRow(Row, frozen=True, kw_only=True):

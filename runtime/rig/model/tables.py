@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
-from rig.model import rows
+from rig.model import rows, spend
 from rig.model.rows import Row
 
+INTEGER: Literal["INTEGER"] = "INTEGER"
 R = TypeVar("R", bound=Row)
 Column = str | int | None
 
@@ -21,6 +22,8 @@ class Table(Generic[R]):
     extract: Callable[[R], tuple[Column, ...]]
     indexes: tuple[tuple[str, ...], ...] = ()
     """Every index starts with the tenant by itself. Each costs every write, so there is none that no list reads."""
+    sums: tuple[str, ...] = ()
+    """Columns that ``Snapshot.totals`` adds up."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +99,39 @@ LEASES = Table(
     lambda r: (r.state, r.issue, r.agent),
     (("state",),),
 )
+_SUMS = tuple((name, INTEGER) for name in spend.SUMS)
 USAGE = Table(
     "usage",
     rows.UsageRow,
-    (("agent", "TEXT"), ("repo", "TEXT"), ("issue", "TEXT"), ("at", "INTEGER")),
-    lambda r: (r.agent, r.repo, r.issue, r.at),
+    (
+        ("agent", "TEXT"),
+        ("repo", "TEXT"),
+        ("issue", "TEXT"),
+        ("execution", "TEXT"),
+        ("category", "TEXT"),
+        ("display", "TEXT"),
+        ("at", "INTEGER"),
+        *_SUMS,
+    ),
+    lambda r: (r.agent, r.repo, r.issue, r.execution, r.category, r.display, r.at, *spend.of_line(r).columns),
+    (("at",), ("issue",)),
+    spend.SUMS,
+)
+SPEND = Table(
+    "spend",
+    rows.SpendRow,
+    (
+        ("level", "TEXT"),
+        ("bucket", "INTEGER"),
+        ("agent", "TEXT"),
+        ("repo", "TEXT"),
+        ("category", "TEXT"),
+        ("display", "TEXT"),
+        *_SUMS,
+    ),
+    lambda r: (r.level, r.bucket, r.agent, r.repo, r.category, r.display, *spend.of_row(r).columns),
+    (("level", "bucket"),),
+    spend.SUMS,
 )
 KEYS = Table(
     "keys",
@@ -133,6 +164,7 @@ ALL: tuple[Table[Any], ...] = (
     EXECUTIONS,
     LEASES,
     USAGE,
+    SPEND,
     KEYS,
     DELIVERIES,
     QUESTIONS,

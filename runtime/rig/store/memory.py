@@ -138,6 +138,18 @@ class MemorySnapshot:
     def count(self, query: Query[Any]) -> int:
         return len(self._b._matching(query))
 
+    def totals(self, query: Query[Any], by: tuple[str, ...]) -> list[tuple[Any, ...]]:
+        groups: dict[tuple[Any, ...], list[int]] = {}
+        names = [name for name, _ in query.table.columns]
+        for _, row in self._b._matching(query):
+            columns = dict(zip(names, query.table.extract(row), strict=True))
+            sums = groups.setdefault(tuple(columns[name] for name in by), [0] * len(query.table.sums))
+            for place, name in enumerate(query.table.sums):
+                value = columns[name]
+                assert isinstance(value, int)
+                sums[place] += value
+        return [(*group, *sums) for group, sums in groups.items()]
+
     def stream(self, tenant: str, stream: str, after_version: int = 0, limit: int | None = None) -> list[Event]:
         found = [e for e in self._b.events if e.tenant == tenant and e.stream == stream and e.version > after_version]
         return found if limit is None else found[:limit]

@@ -80,6 +80,16 @@ def select(query: Query[Any], what: str = "key, doc", *, paged: bool = True) -> 
     return " ".join(sql), arguments
 
 
+def totals(query: Query[Any], by: tuple[str, ...]) -> tuple[str, list[Any]]:
+    """The statement and the arguments of ``Snapshot.totals``."""
+    columns = {name for name, _ in query.table.columns}
+    if not by or not {*by, *query.table.sums} <= columns:
+        raise KeyError(by)
+    sums = ", ".join(f"sum({name})" for name in query.table.sums)
+    sql, arguments = select(query, f"{', '.join(by)}, {sums}", paged=False)
+    return f"{sql} GROUP BY {', '.join(by)}", arguments
+
+
 def prefix_end(prefix: str) -> str:
     """The first text after all texts that start with ``prefix``."""
     return prefix[:-1] + chr(ord(prefix[-1]) + 1)

@@ -15,7 +15,7 @@ from rig.model.events import Event
 from rig.model.tables import Query, R, Table
 from rig.store.port import Snapshot
 from rig.store.schema import model_table
-from rig.store.sql import EVENT_COLUMNS, event_of, row_decoder, select, timer_of
+from rig.store.sql import EVENT_COLUMNS, event_of, row_decoder, select, timer_of, totals
 from rig.store.sqlite import connect, scope_key
 from rig.store.units import Outcome, Timer
 
@@ -51,6 +51,10 @@ class SqliteSnapshot:
     def count(self, query: Query[Any]) -> int:
         sql, arguments = select(query, "count(*)", paged=False)
         return self._execute(sql, arguments).fetchone()[0]  # type: ignore[no-any-return]
+
+    def totals(self, query: Query[Any], by: tuple[str, ...]) -> list[tuple[Any, ...]]:
+        sql, arguments = totals(query, by)
+        return self._execute(sql, arguments).fetchall()
 
     def stream(self, tenant: str, stream: str, after_version: int = 0, limit: int | None = None) -> list[Event]:
         return self._events(

@@ -67,7 +67,7 @@ def _event(ask: Ask, fact: Fact) -> NewEvent:
     body = fact.body
     if fact.type.name != "token_usage":
         return NewEvent(fact.stream, fact.type.name, encode(body))
-    cost = ask.deps.price(body["model"], tokens_of(body), body.get("costUsd"))
+    cost = ask.deps.price(body["model"], tokens_of(body), body.get("costUsd"), body.get("cacheCreation1hTokens") or 0)
     return NewEvent(fact.stream, "token_usage", encode(body), encode({"cost": cost}))
 
 

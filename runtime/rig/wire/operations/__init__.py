@@ -3,6 +3,7 @@
 from rig.wire.operations import (
     assignments,
     attention,
+    costs,
     events,
     health,
     installation,
@@ -25,6 +26,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *attention.OPERATIONS,
     *work.OPERATIONS,
     *traces.OPERATIONS,
+    *costs.OPERATIONS,
     *keys.OPERATIONS,
     *webhooks.OPERATIONS,
     *installation.OPERATIONS,

@@ -3,6 +3,11 @@
 from rig.wire.views.attention import attention as attention
 from rig.wire.views.attention import message as message
 from rig.wire.views.attention import question as question
+from rig.wire.views.costs import cost_summary as cost_summary
+from rig.wire.views.costs import daily_costs as daily_costs
+from rig.wire.views.costs import issue_costs as issue_costs
+from rig.wire.views.costs import ledger_line as ledger_line
+from rig.wire.views.costs import usage as usage
 from rig.wire.views.events import accepted as accepted
 from rig.wire.views.events import data as data
 from rig.wire.views.events import result as result

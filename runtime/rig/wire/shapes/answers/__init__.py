@@ -5,6 +5,7 @@ from typing import Any
 from rig.wire.shapes.answers import (
     assignments,
     attention,
+    costs,
     events,
     health,
     installation,
@@ -26,6 +27,18 @@ from rig.wire.shapes.answers.attention import AttentionItem as AttentionItem
 from rig.wire.shapes.answers.attention import Message as Message
 from rig.wire.shapes.answers.attention import Question as Question
 from rig.wire.shapes.answers.attention import QuestionAsked as QuestionAsked
+from rig.wire.shapes.answers.costs import AgentCosts as AgentCosts
+from rig.wire.shapes.answers.costs import AgentUsage as AgentUsage
+from rig.wire.shapes.answers.costs import CostLines as CostLines
+from rig.wire.shapes.answers.costs import CostSummary as CostSummary
+from rig.wire.shapes.answers.costs import DailyCosts as DailyCosts
+from rig.wire.shapes.answers.costs import DayCost as DayCost
+from rig.wire.shapes.answers.costs import IssueAgentCosts as IssueAgentCosts
+from rig.wire.shapes.answers.costs import IssueCosts as IssueCosts
+from rig.wire.shapes.answers.costs import LedgerLine as LedgerLine
+from rig.wire.shapes.answers.costs import RepoUsage as RepoUsage
+from rig.wire.shapes.answers.costs import UnitPrices as UnitPrices
+from rig.wire.shapes.answers.costs import Unpriced as Unpriced
 from rig.wire.shapes.answers.events import EventAccepted as EventAccepted
 from rig.wire.shapes.answers.events import EventResult as EventResult
 from rig.wire.shapes.answers.events import StreamEvent as StreamEvent
@@ -82,6 +95,7 @@ SHAPES: dict[str, Any] = {
     **attention.SHAPES,
     **work.SHAPES,
     **traces.SHAPES,
+    **costs.SHAPES,
     **keys.SHAPES,
     **webhooks.SHAPES,
     **installation.SHAPES,
