@@ -114,6 +114,17 @@ submit '{
   "category": "work"
 }'
 
+echo "# Token usage, by agent and repository"
+curl "$RIG_URL/api/usage"
+curl "$RIG_URL/api/usage?agentId=dev-e-node"
+curl "$RIG_URL/api/usage?repo=dashecorp%2Frig-conductor"
+curl "$RIG_URL/api/usage?days=7"
+
+echo "# What it cost: by agent and category, by day, and one issue"
+curl "$RIG_URL/api/costs/summary?days=7"
+curl "$RIG_URL/api/costs/daily?days=7"
+curl "$RIG_URL/api/costs/issue?repo=dashecorp%2Frig-conductor&issueNumber=42"
+
 echo "# Force done: an epic whose sub-issues were given up; a second time it is done already"
 submit '{"type": "ISSUE_APPROVED", "repo": "dashecorp/rig-conductor", "issueNumber": 433, "title": "Epic"}'
 submit '{"type": "MERGED", "repo": "dashecorp/rig-conductor", "issueNumber": 433}'

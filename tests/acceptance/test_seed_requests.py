@@ -96,6 +96,28 @@ TRACE = {
     "events": [{"at": TIME, "type": STRING, "data": {}, "sequence": INTEGER}],
 }
 EVENT = {"id": STRING, "type": STRING, "data": {}, "timestamp": TIME}
+TOKENS = {"inputTokens": INTEGER, "outputTokens": INTEGER, "cacheReadTokens": INTEGER, "cacheCreationTokens": INTEGER}
+USAGE = {
+    "agentId": STRING,
+    "totalInputTokens": INTEGER,
+    "totalOutputTokens": INTEGER,
+    "totalCacheReadTokens": INTEGER,
+    "totalCacheCreationTokens": INTEGER,
+    "totalCostUsd": NUMBER,
+    "byRepo": [{"repo": STRING, **TOKENS, "costUsd": NUMBER}],
+}
+SUMMARY = {
+    "period": STRING,
+    "totalCostUsd": NUMBER,
+    "agents": [{"agentId": STRING, "totalCostUsd": NUMBER, "categories": {"work": NUMBER}, **TOKENS, "eventCount": INTEGER}],
+}
+DAILY = {"period": STRING, "entries": [{"date": DATE, "agentId": STRING, "costUsd": NUMBER}]}
+ISSUE_COST = {
+    "issueId": STRING,
+    "totalCostUsd": NUMBER,
+    "byAgent": [{"agentId": STRING, "totalCostUsd": NUMBER}],
+    "byCategory": {"work": NUMBER},
+}
 FORCE = "-X POST /api/admin/issues/force-done?repo=dashecorp%2Frig-conductor&issueNumber="
 
 EXPECTED: list[tuple[str, int, Any]] = [
@@ -126,6 +148,13 @@ EXPECTED: list[tuple[str, int, Any]] = [
     ("/api/issues/dashecorp%2Frig-conductor%23404/trace", 404, {"error": STRING}),
     ("ISSUE_DONE", 200, ACCEPTED),
     ("TOKEN_USAGE", 200, ACCEPTED),
+    ("/api/usage", 200, [USAGE]),
+    ("/api/usage?agentId=dev-e-node", 200, [USAGE]),
+    ("/api/usage?repo=dashecorp%2Frig-conductor", 200, [USAGE]),
+    ("/api/usage?days=7", 200, [USAGE]),
+    ("/api/costs/summary?days=7", 200, SUMMARY),
+    ("/api/costs/daily?days=7", 200, DAILY),
+    ("/api/costs/issue?repo=dashecorp%2Frig-conductor&issueNumber=42", 200, ISSUE_COST),
     ("ISSUE_APPROVED", 200, ACCEPTED),
     ("MERGED", 200, ACCEPTED),
     (f"{FORCE}433", 200, {"forcedDone": BOOLEAN, "previousState": STRING, "repo": STRING, "issueNumber": INTEGER}),

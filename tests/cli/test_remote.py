@@ -9,6 +9,7 @@ import pytest
 from click.testing import Result
 
 from rig import errors
+from rig.errors import NotFound
 from rig.model.events import NewEvent, encode
 from rig.store.units import Unit
 from tests.cli.conftest import Rig
@@ -199,3 +200,14 @@ async def test_what_needs_a_person_is_listed_and_answered(edge: Edge, ask: Ask) 
     assert "queued" in done
     assert isinstance((await ask("answer", "approval:acme/web#2", "--approve")).exception, errors.Conflict)
     assert (await ask("attention", "-o", "ndjson")).output == ""
+
+
+async def test_a_cost_is_explained_line_by_line_and_summed_up(ask: Ask) -> None:
+    await ask("api", "post_event", "type=TOKEN_USAGE", "agentId=a", "model=m", "repo=o/r", "issueNumber=7", "inputTokens=1000")
+    told = await ask("cost", "explain", "o/r#7")
+    assert "input" in told.output
+    assert "counts $0.001000: computed: tokens times prices" in told.output
+    assert "1 lines, $0.001000" in told.output
+    summed = await ask("cost", "summary", "--days", "1")
+    assert "$0.001000 in 1d" in summed.output
+    assert isinstance((await ask("cost", "explain", "o/r#8")).exception, NotFound)

@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "trace": ("rig.cli.traces:trace", "A trace as a tree of spans, or the traces that moved last."),
     "attention": ("rig.cli.attention:attention", "What needs a person."),
     "answer": ("rig.cli.attention:answer", "Answer what needs a person."),
+    "cost": ("rig.cli.costs:cost", "Costs: summary, explain."),
     "logs": ("rig.cli.logs:logs", "Print what an execution said."),
     "webhook": ("rig.cli.webhooks:webhook", "Webhooks: list, show, replay."),
     "key": ("rig.cli.keys:key", "API keys: create, list, revoke."),
