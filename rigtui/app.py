@@ -1,5 +1,8 @@
 """The dashboard: its screens, its commands, and how changes reach what is seen."""
 
+import asyncio
+import contextlib
+import signal
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from rig.client import Target
 from rig.errors import RigError
 from rigtui import keymap
 from rigtui.link import Link
+from rigtui.screens.answer import AnswerScreen
 from rigtui.screens.base import RigScreen
 from rigtui.screens.issue import IssueScreen
 from rigtui.screens.queue import QueueScreen
@@ -80,6 +84,9 @@ class Dashboard(App[None]):
         return self.link.now()
 
     async def on_mount(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGHUP):  # leave the terminal as it was found
+            with contextlib.suppress(ValueError, NotImplementedError, RuntimeError):
+                asyncio.get_running_loop().add_signal_handler(number, self.exit)
         await self.push_screen(QueueScreen())
         self.set_interval(1.0, self._tick)
         self.follow()
@@ -101,9 +108,7 @@ class Dashboard(App[None]):
         changes, self._changes = self._changes, []
         before = self.state
         self.state = reduce(before, changes)
-        fresh = self.state.stale - before.stale
-        if fresh:
-            self.link.want(fresh)
+        self.link.want(view for view, since in self.state.stale.items() if before.stale.get(view) != since)
         if isinstance(self.screen, RigScreen):
             self.screen.show()
 
@@ -123,7 +128,26 @@ class Dashboard(App[None]):
 
     def answer(self, subject: str | None) -> None:
         """Ask for the answer to a question that is open about an issue."""
-        self._say("no question is open here")
+        rows = [entry.row for entry in self.state.attention.values() if entry.row is not None]
+        about = [row for row in rows if row.subject == subject] or (rows if len(rows) == 1 else [])
+        if not about:
+            self._say("no question is open here" if not rows else "no question is open about this one; those above wait")
+            return
+        question = min(about, key=lambda row: (row.since or "", row.id))
+
+        def send(text: str | None) -> None:
+            if text is not None:
+                self.run_worker(self._send(question.id, text), exit_on_error=False)
+
+        self.push_screen(AnswerScreen(question), send)
+
+    async def _send(self, question: str, text: str) -> None:
+        try:
+            await self.link.answer(question, text)
+        except RigError as error:
+            self._say(f"not answered: {error.message}", "bad")
+        else:
+            self._say("answered", "good")
 
     # Commands
 
@@ -176,9 +200,9 @@ class Dashboard(App[None]):
         else:
             self._say(f"saved as {path.name}")
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str, tone: str = "text") -> None:
         if isinstance(self.screen, RigScreen):
-            self.screen.say(text)
+            self.screen.say(text, tone)
 
 
 async def answers(where: Callable[[], Target]) -> None:

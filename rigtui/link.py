@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing
-from typing import Any, TypeVar
+from datetime import UTC, datetime
+from typing import Any, TypeVar, get_args
 
 import msgspec
 
 from rig.client import Client, Frame, Target
-from rig.errors import BadGateway, RigError, Unreachable
+from rig.errors import BadGateway, RigError, Unavailable, Unreachable
+from rig.wire.operations import OPERATIONS
 from rig.wire.shapes import answers
 from rigtui.history import History
 from rigtui.state import VIEWS, Change, Changed, Connection, Listed, Missed, Spent, View
@@ -29,14 +31,41 @@ PING = 3.0
 PATIENCE = 10.0
 """Seconds that an answer may take before the connection counts as lost."""
 
-ROWS: dict[str, type[msgspec.Struct]] = {"issues": answers.Issue, "queue": answers.Assignment, "agents": answers.Agent}
-"""View to the shape of its rows."""
-OPERATIONS = {"issues": "list_issues", "queue": "list_queue", "agents": "list_agents"}
-KEYS: dict[str, Callable[[Any], str]] = {
-    "issues": lambda row: str(row.stream_id),
-    "queue": lambda row: str(row.stream_id),
-    "agents": lambda row: str(row.id),
+
+class Question(msgspec.Struct):
+    """Something that waits for a human, such as an agent's question."""
+
+    id: str
+    kind: str = ""
+    subject: str | None = None
+    """What it is about: an issue's stream, mostly."""
+    question: str | None = None
+    options: list[Any] = []
+    since: str | None = None
+    deadline: str | None = None
+
+
+def operation_at(method: str, path: str) -> str | None:
+    """Name of the operation with that path; None where this version has none."""
+    return next((o.name for o in OPERATIONS if o.method == method and path in o.paths), None)
+
+
+LISTS: dict[View, str] = {"issues": "list_issues", "queue": "list_queue", "agents": "list_agents"}
+"""View to the operation that lists it."""
+ROWS: dict[str, type[msgspec.Struct]] = {
+    "issues": answers.Issue,
+    "queue": answers.Assignment,
+    "agents": answers.Agent,
+    "attention": Question,
 }
+"""View to the shape of its rows."""
+KEYS = {"issues": "stream_id", "queue": "stream_id", "agents": "id", "attention": "id"}
+"""View to the field that is the key of its rows."""
+ANSWER = operation_at("POST", "/api/v1/questions/{id}/answer")
+DAILY_COSTS = operation_at("GET", "/api/costs/daily")
+if (_attention := operation_at("GET", "/api/v1/attention")) is not None:
+    LISTS["attention"] = _attention
+STREAMED = tuple(view for view in LISTS if view in get_args(answers.RowFrame.__annotations__["view"]))
 
 
 class _RowFrame(msgspec.Struct):
@@ -47,6 +76,7 @@ class _RowFrame(msgspec.Struct):
 
 
 class _GapFrame(msgspec.Struct):
+    sequence: int = 0
     views: list[str] = []
 
 
@@ -62,7 +92,8 @@ def change_of(event: str, data: bytes) -> Change | None:
         decoder = _decoders.get(frame.view)
         return None if decoder is None else Changed(frame.view, frame.key, decoder.decode(frame.row), frame.sequence)  # type: ignore[arg-type]  # a view that has a decoder
     if event == "gap":
-        return Missed(tuple(v for v in VIEWS if v in _gap_frame.decode(data).views))
+        gap = _gap_frame.decode(data)
+        return Missed(tuple(view for view in LISTS if view in gap.views or not gap.views), gap.sequence)
     return None
 
 
@@ -166,6 +197,12 @@ class Link:
         found = await self.typed(list[answers.Execution], "list_execution_logs", limit=WINDOW)
         return [execution for execution in found if execution.issue_id == stream]
 
+    async def answer(self, question: str, text: str) -> None:
+        """Answer an open question. Raises what the client raises: NotFound, Conflict when somebody was faster."""
+        if ANSWER is None:
+            raise Unavailable("this version takes no answers")
+        await self.call(ANSWER, id=question, answer=text)
+
     async def pause(self) -> None:
         """Wait a little before something broken is tried again."""
         await asyncio.sleep(2 * PAUSE)
@@ -196,7 +233,7 @@ class Link:
 
     async def _stream(self, client: Client, since: int) -> None:
         self._tell(Connection("live"))
-        views = ",".join(VIEWS_SERVED)
+        views = ",".join(STREAMED)
         async with aclosing(client.events(since, topics="milestone", views=views, patience=0.0)) as frames:
             async for frame in frames:
                 try:
@@ -205,8 +242,6 @@ class Link:
                     raise BadGateway(f"{self.url} sends rows that this version does not read: {error}") from None
                 if change is not None:
                     self._tell(change)
-                    if isinstance(change, Missed):
-                        self.want(change.views or VIEWS)
 
     async def _reread(self, client: Client) -> None:
         while True:
@@ -229,6 +264,8 @@ class Link:
                 asked.cancel()
             self._tell(Connection("live", lag=now() - began))
             await self._read_spent(client)
+            if "attention" not in STREAMED:
+                await self._read(client, ("attention",))
             await asyncio.sleep(PING)
 
     def _hands(self, health: Any) -> None:
@@ -241,29 +278,30 @@ class Link:
 
     async def _read(self, client: Client, views: Iterable[View]) -> int:
         """Read lists; the smallest sequence as of which one was read."""
-        read = [self._list(client, view) for view in VIEWS if view in views and view in OPERATIONS]
+        read = [self._list(client, view) for view in VIEWS if view in views and view in LISTS]
         return min(await asyncio.gather(*read), default=0)
 
     async def _list(self, client: Client, view: View) -> int:
-        operation = OPERATIONS[view]
-        window = None if view == "agents" else WINDOW
+        operation = LISTS[view]
+        window = WINDOW if view in ("issues", "queue") else None
         found, as_of = await client.ask(operation, limit=window)
-        whole = view == "agents" or len(found) < WINDOW
+        whole = window is None or len(found) < WINDOW
         if view == "issues" and not whole:
             pages = [client.ask(operation, state=state, limit=WINDOW) for state in OPEN_STATES]
             pages += [client.ask(operation, state=state, limit=ENDED_WINDOW) for state in ("failed", "done")]
             parts = await asyncio.gather(*pages)
             found, as_of = [row for part, _ in parts for row in part], min(at or 0 for _, at in parts)
         rows = [_converted(row, ROWS[view], self.url) for row in found]
-        key = KEYS[view]
-        self._tell(Listed(view, {key(row): row for row in rows}, as_of or 0, whole))
+        self._tell(Listed(view, {str(getattr(row, KEYS[view])): row for row in rows}, as_of or 0, whole))
         return as_of or 0
 
     async def _read_spent(self, client: Client) -> None:
-        self._tell(Spent(None))
-
-
-VIEWS_SERVED = tuple(view for view in VIEWS if view in ROWS)
+        """Today's dollars, by the days of the daemon's clock, which are UTC."""
+        if DAILY_COSTS is None:
+            return
+        found = await client.call(DAILY_COSTS, days=1)
+        today = datetime.fromtimestamp(self.now(), UTC).date().isoformat()
+        self._tell(Spent(sum(entry["costUsd"] for entry in found["entries"] if str(entry["date"])[:10] == today)))
 
 
 async def _hear(frames: AsyncIterator[Frame], changed: asyncio.Event) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 View = Literal["issues", "queue", "agents", "attention"]
-VIEWS: tuple[View, ...] = ("issues", "queue", "agents")
+VIEWS: tuple[View, ...] = ("issues", "queue", "agents", "attention")
 Phase = Literal["connecting", "live", "behind", "disconnected"]
 ENDED = frozenset({"done", "failed"})
 LATE = 2.0
@@ -55,8 +55,8 @@ class State:
     """Dollars counted today; None where the daemon does not say."""
     sequence: int = 0
     """Newest sequence seen."""
-    stale: frozenset[View] = frozenset()
-    """Lists that must be read again."""
+    stale: Mapping[View, int] = field(default_factory=dict)
+    """Lists that must be read again, as of this sequence or later."""
     missed: frozenset[View] = frozenset()
     """Those of them of which the stream left changes out: until then they show what was."""
 
@@ -96,9 +96,10 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """The stream left something out: these lists may be older than they look; empty is all."""
+    """The stream left out what changed in these lists up to a sequence."""
 
-    views: tuple[View, ...] = ()
+    views: tuple[View, ...]
+    sequence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +122,9 @@ def reduce(state: State, changes: Iterable[Change]) -> State:
             case Listed():
                 draft.listed(change)
             case Missed():
-                draft.stale.update(change.views or VIEWS)
-                draft.missed.update(change.views or VIEWS)
+                for view in change.views:
+                    draft.outdated(view, change.sequence)
+                draft.missed.update(change.views)
             case Spent():
                 draft.spent = change.usd
             case Connection():
@@ -137,7 +139,7 @@ class _Draft:
         self._from = state
         self._tables: dict[str, dict[str, Entry]] = {}
         self.queue = state.queue
-        self.stale: set[View] = set(state.stale)
+        self.stale: dict[View, int] = dict(state.stale)
         self.missed: set[View] = set(state.missed)
         self.sequence = state.sequence
         self.whole = state.whole
@@ -150,11 +152,15 @@ class _Draft:
             found = self._tables[view] = dict(getattr(self._from, view))
         return found
 
+    def outdated(self, view: View, sequence: int) -> None:
+        """A list is to be read again, and not as of before ``sequence``."""
+        self.stale[view] = max(self.stale.get(view, 0), sequence)
+
     def changed(self, change: Changed) -> None:
         self.sequence = max(self.sequence, change.sequence)
         if change.view == "queue":
             if change.row is not None:
-                self.stale.add("queue")  # only the list knows its place
+                self.outdated("queue", change.sequence)  # only the list knows its place
             elif change.key in self.queue:
                 self.queue = tuple(key for key in self.queue if key != change.key)
             return
@@ -163,14 +169,15 @@ class _Draft:
         if known is not None and known.sequence >= change.sequence:
             return
         if known is None and change.view == "issues" and not self.whole and change.row is not None:
-            self.stale.add("issues")  # whether it is in the window only the list knows
+            self.outdated("issues", change.sequence)  # whether it is in the window only the list knows
             return
         table[change.key] = Entry(change.row, change.sequence)
 
     def listed(self, listed: Listed) -> None:
         self.sequence = max(self.sequence, listed.as_of)
-        self.stale.discard(listed.view)
-        self.missed.discard(listed.view)
+        if listed.as_of >= self.stale.get(listed.view, 0):
+            self.stale.pop(listed.view, None)
+            self.missed.discard(listed.view)
         if listed.view == "queue":
             self.queue = tuple(listed.rows)
             return
@@ -196,7 +203,7 @@ class _Draft:
             whole=self.whole,
             spent=self.spent,
             sequence=self.sequence,
-            stale=frozenset(self.stale),
+            stale=self.stale,
             missed=frozenset(self.missed),
             **self._tables,
         )

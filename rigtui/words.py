@@ -80,12 +80,12 @@ def total(tokens: TokenCounts) -> int:
 
 
 def usd(amount: float | None) -> str:
-    """Dollars in at most eight cells; a hundredth of a cent is the least that is shown."""
+    """Dollars in at most seven cells, to a tenth of a cent below a hundred dollars."""
     if amount is None:
         return "–"
-    if amount >= 10_000:
+    if amount >= 1_000:
         return f"${count(int(amount))}"
-    return f"${amount:.2f}" if amount >= 10 or amount == 0 else f"${amount:.4f}" if amount < 1 else f"${amount:.3f}"
+    return f"${amount:.2f}" if amount >= 100 else f"${amount:.3f}"
 
 
 def clock(instant: str | None) -> str:

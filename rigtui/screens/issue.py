@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from textual import on
+from textual import on, work
 from textual.binding import BindingType
 from textual.widget import Widget
 
@@ -51,8 +51,9 @@ class IssueScreen(RigScreen):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.run_worker(self._follow(), exclusive=True, exit_on_error=False)
+        self._follow()
 
+    @work(exclusive=True, exit_on_error=False)
     async def _follow(self) -> None:
         async for trace in self.dashboard.link.traces(self.stream, self._broken):
             self._trace, self._failed = trace, ""
@@ -77,7 +78,7 @@ class IssueScreen(RigScreen):
                     self._executions[key] = execution
 
     def showing(self, state: State) -> None:
-        self._facts.show(self._facts_of(state.issue(self.stream)), self._question(state))
+        self._show_facts(state)
         names = [column.name for column in timeline.COLUMNS]
         event, what = names.index("EVENT"), names.index("WHAT")
         keys = [
@@ -90,7 +91,12 @@ class IssueScreen(RigScreen):
 
     def tick(self) -> None:
         state = self.dashboard.state
-        self._facts.show(self._facts_of(state.issue(self.stream)), self._question(state))
+        self._show_facts(state)
+
+    def _show_facts(self, state: State) -> None:
+        row: Issue | None = state.issue(self.stream)
+        head = [(f" {self.title}  ", "accent"), (plain(row.title) if row is not None else "", "strong")]
+        self._facts.show(self._facts_of(row), self._question(state), head)
 
     def _facts_of(self, row: Issue | None) -> list[Fact]:
         if row is None:
@@ -101,7 +107,7 @@ class IssueScreen(RigScreen):
         shown = state_of(row, asks)
         tokens = row.tokens
         split = f"in {count(tokens.input_tokens)}  out {count(tokens.output_tokens)}"
-        split += f"  cache {count(tokens.cache_read_tokens)} read {count(tokens.cache_creation_tokens)} made"
+        split += f"  cache {count(tokens.cache_read_tokens)} / {count(tokens.cache_creation_tokens)}"
         priority, loud = PRIORITIES.get(row.priority, (plain(row.priority, 10), "text"))
         place = self.dashboard.state.queue.index(self.stream) + 1 if self.stream in self.dashboard.state.queue else 0
         waits = f", {place}. in the queue" if place else ""
@@ -111,7 +117,6 @@ class IssueScreen(RigScreen):
                 "state",
                 (f"{SIGNS[shown]} {NAMES.get(shown, shown)}{waits}, for {age(row.updated_at, now) or '–'}", TONES[shown]),
             ),
-            ("title", (plain(row.title) or "–", "text")),
             ("agent", (plain(row.assigned_agent) or "–", "text")),
             ("attempt", (str(row.attempt), "warn" if row.attempt > 1 else "text")),
             ("priority", (f"{priority}   {plain(', '.join(row.labels), 120)}", loud if loud != "muted" else "text")),

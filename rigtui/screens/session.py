@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from typing import ClassVar
 
+from textual import work
 from textual.binding import BindingType
 from textual.widget import Widget
 
@@ -55,7 +56,7 @@ class SessionScreen(RigScreen):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self._read()
+        self._read_attempts()
         self._note()
 
     # What is shown
@@ -65,15 +66,13 @@ class SessionScreen(RigScreen):
         sequence = row.last_event_sequence if row is not None else -1
         if sequence != self._sequence:
             self._sequence = sequence
-            self._read()
+            self._read_attempts()
         self._show_facts()
 
     def tick(self) -> None:
         self._show_facts()
 
-    def _read(self) -> None:
-        self.run_worker(self._read_attempts(), group="attempts", exclusive=True, exit_on_error=False)
-
+    @work(group="attempts", exclusive=True, exit_on_error=False)
     async def _read_attempts(self) -> None:
         """Which attempts there are; opens the log of the one that is wanted when that is another than is shown."""
         try:
@@ -102,8 +101,9 @@ class SessionScreen(RigScreen):
         self._log.clear()
         self._log.set_following(True)
         self._note()
-        self.run_worker(self._follow(), group="log", exclusive=True, exit_on_error=False)
+        self._follow()
 
+    @work(group="log", exclusive=True, exit_on_error=False)
     async def _follow(self) -> None:
         """Lines of the attempt as they come, across broken connections, until it ends."""
         assert self._shown is not None
@@ -116,7 +116,7 @@ class SessionScreen(RigScreen):
                     async for line in found:
                         after = int(line["line"])
                         self._collect(_log_lines(line))
-                self._log.empty = "it said nothing"
+                self._log.empty = "no output was kept; what its agent reported by events is in the timeline"
                 self._log.refresh()
                 return
             except NotFound as error:
@@ -139,7 +139,7 @@ class SessionScreen(RigScreen):
     def _show_facts(self) -> None:
         execution = self._shown
         if execution is None:
-            self._facts.show([("issue", (plain(self.stream), "text"))])
+            self._facts.show((), head=[(f" {plain(self.stream)}", "accent")])
             return
         now = self.dashboard.now()
         begin, end = seconds(execution.started_at), seconds(execution.completed_at)
@@ -149,7 +149,6 @@ class SessionScreen(RigScreen):
         which = f"{len(self._attempts) - place} of {len(self._attempts)}" if self._attempts else str(execution.attempt)
         title = self.dashboard.state.issue(self.stream)
         facts: list[Fact] = [
-            ("issue", (f"{plain(self.stream, 80)}  {plain(title.title if title else '', 200)}", "text")),
             ("attempt", (f"{which}  {state}{lasted}", tone)),
             ("agent", (plain(execution.agent_id, 80) or "–", "text")),
             ("model", (" / ".join(plain(v, 60) for v in (execution.provider, execution.model) if v) or "–", "text")),
@@ -158,7 +157,9 @@ class SessionScreen(RigScreen):
         ]
         if execution.failed_reason:
             facts.append(("reason", (plain(execution.failed_reason, 400), "bad")))
-        self._facts.show(facts)
+        self._facts.show(
+            facts, head=[(f" {plain(self.stream, 80)}  ", "accent"), (plain(title.title if title else ""), "strong")]
+        )
 
     def _note(self) -> None:
         following = "following" if self._log.following else "f follows"

@@ -19,12 +19,14 @@ class Facts(Lines, can_focus=False):
         super().__init__(id=id)
         self._facts: tuple[Fact, ...] = ()
         self._below: tuple[Sequence[Span], ...] = ()
+        self._head: tuple[Span, ...] = ()
 
-    def show(self, facts: Sequence[Fact], below: Sequence[Sequence[Span]] = ()) -> None:
-        """Draw these; values came through ``rigtui.text``."""
-        if (tuple(facts), tuple(below)) != (self._facts, self._below):
+    def show(self, facts: Sequence[Fact], below: Sequence[Sequence[Span]] = (), head: Sequence[Span] = ()) -> None:
+        """Draw these: a line of its own, the facts, and lines below; all came through ``rigtui.text``."""
+        fresh = (tuple(facts), tuple(below), tuple(head))
+        if fresh != (self._facts, self._below, self._head):
             high = self._high
-            self._facts, self._below = tuple(facts), tuple(below)
+            self._facts, self._below, self._head = fresh
             if self._high != high:
                 self.styles.height = self._high
             self.refresh()
@@ -35,19 +37,33 @@ class Facts(Lines, can_focus=False):
 
     @property
     def _high(self) -> int:
-        return -(-len(self._facts) // self._columns) + len(self._below)
+        return bool(self._head) + -(-len(self._facts) // self._columns) + len(self._below)
 
     def on_resize(self) -> None:
         self.styles.height = self._high
 
     def render_line(self, y: int) -> Strip:
         cells, columns = self.size.width, self._columns
+        if self._head:
+            if y == 0:
+                return self.strip_of(_cut(self._head, cells), cells)
+            y -= 1
         rows = -(-len(self._facts) // columns)
         if y >= rows:
-            return self.strip_of(self._below[y - rows] if y - rows < len(self._below) else (), cells)
+            return self.strip_of(_cut(self._below[y - rows], cells) if y - rows < len(self._below) else (), cells)
         each = (cells - 1) // columns
         spans: list[Span] = [(" ", "text")]
         for name, (value, tone) in self._facts[y * columns : (y + 1) * columns]:
             label = fit(name, 9)
             spans += [(label, "muted"), (fit(value, each - width(label) - 1) + " ", tone)]
         return self.strip_of(spans, cells)
+
+
+def _cut(spans: Sequence[Span], cells: int) -> list[Span]:
+    """Spans in at most so many cells, the one that does not fit with an ellipsis."""
+    out: list[Span] = []
+    for text, tone in spans:
+        text = text if width(text) <= cells else fit(text, cells)
+        out.append((text, tone))
+        cells -= width(text)
+    return out

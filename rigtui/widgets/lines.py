@@ -10,7 +10,7 @@ from textual.strip import Strip
 Span = tuple[str, str]
 """A text that came through ``rigtui.text``, and the tone that it is drawn in."""
 
-TONES = ("text", "muted", "faint", "accent", "notice", "good", "warn", "bad", "head")
+TONES = ("text", "strong", "muted", "faint", "accent", "notice", "good", "warn", "bad", "head")
 
 
 class Lines(ScrollView, can_focus=True):
@@ -23,11 +23,13 @@ class Lines(ScrollView, can_focus=True):
         height: 1fr;
         background: $background;
         color: $foreground;
+        overflow-x: hidden;
         scrollbar-size-vertical: 1;
         scrollbar-background: $background;
         scrollbar-background-hover: $background;
         scrollbar-color: $border;
         & > .lines--text { color: $foreground; }
+        & > .lines--strong { color: $foreground; text-style: bold; }
         & > .lines--muted { color: $text-muted; }
         & > .lines--faint { color: $text-disabled; }
         & > .lines--accent { color: $accent; }
@@ -49,6 +51,11 @@ class Lines(ScrollView, can_focus=True):
         self._tones.clear()
         self.forget()
         super().notify_style_update()
+
+    @property
+    def cells_wide(self) -> int:
+        """Cells of a line: the width without the scrollbar."""
+        return self.scrollable_content_region.width
 
     def forget(self) -> None:
         """Let go of what was drawn."""

@@ -69,7 +69,7 @@ class LogLines(Lines):
     def set_following(self, following: bool) -> None:
         self.following = following
         if following:
-            self.scroll_end(animate=False, immediate=True, x_axis=False)
+            self.scroll_end(animate=False, immediate=True, force=True, x_axis=False)
 
     @property
     def texts(self) -> list[str]:
@@ -87,7 +87,7 @@ class LogLines(Lines):
 
     def render_line(self, y: int) -> Strip:
         index = y + self.scroll_offset.y
-        width = self.size.width
+        width = self.cells_wide
         if index >= len(self._rows):
             note = self.empty if y == 1 and not self._rows else ""
             return self.strip_of([(fit(f"  {note}", width), "muted")], width)
@@ -105,7 +105,7 @@ class LogLines(Lines):
     def _parts(self, line: LogLine) -> list[tuple[LogLine, str, bool]]:
         if not self.wrap:
             return [(line, line.text, True)]
-        return [(line, part, not at) for at, part in enumerate(wrapped(line.text, max(self.size.width - self.MARGIN - 1, 10)))]
+        return [(line, part, not at) for at, part in enumerate(wrapped(line.text, max(self.cells_wide - self.MARGIN - 1, 10)))]
 
     def _lay_out(self) -> None:
         self._rows = [row for line in self._lines for row in self._parts(line)]
@@ -114,9 +114,9 @@ class LogLines(Lines):
         self.refresh()
 
     def _sized(self) -> None:
-        self.virtual_size = Size(self.size.width, len(self._rows))
+        self.virtual_size = Size(self.cells_wide, len(self._rows))
         if self.following:
-            self.scroll_end(animate=False, immediate=True, x_axis=False)
+            self.scroll_end(animate=False, immediate=True, force=True, x_axis=False)
         self.refresh()
 
     def on_resize(self, event: Resize) -> None:
@@ -127,7 +127,7 @@ class LogLines(Lines):
     def move(self, lines: int) -> None:
         """Scroll by so many lines."""
         self._moved(lines)
-        self.scroll_relative(y=lines, animate=False)
+        self.scroll_relative(y=lines, animate=False, force=True)
 
     def go(self, index: int) -> None:
         """To the first line (0) or the last (-1)."""
@@ -135,12 +135,12 @@ class LogLines(Lines):
             self.set_following(True)
         else:
             self.following = False
-            self.scroll_home(animate=False)
+            self.scroll_home(animate=False, force=True)
 
     def page(self, pages: int) -> None:
         """Scroll by so many screens."""
         self._moved(pages)
-        self.scroll_relative(y=pages * max(self.size.height - 1, 1), animate=False)
+        self.scroll_relative(y=pages * max(self.size.height - 1, 1), animate=False, force=True)
 
     def _moved(self, by: int) -> None:
         if by < 0:

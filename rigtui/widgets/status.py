@@ -38,7 +38,7 @@ def totals(state: State) -> list[Span]:
     """The fleet in numbers: issues by state, open questions, today's dollars."""
     numbers: dict[str, int] = {}
     for entry in state.issues.values():
-        if entry.row is not None:
+        if entry.row is not None and not entry.row.cancelled:
             numbers[entry.row.state] = numbers.get(entry.row.state, 0) + 1
     said: list[Span] = []
     for sign, word, states, tone in TOTALS:

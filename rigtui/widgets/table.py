@@ -82,7 +82,10 @@ class Table(Lines):
         self._cursor = min(self._cursor, max(len(keys) - 1, 0))
         self._key = keys[self._cursor] if keys else None
         if resized:
-            self.virtual_size = Size(self.size.width, len(keys) + 1)
+            was = self.cells_wide
+            self.virtual_size = Size(was, len(keys) + 1)
+            if self.cells_wide != was:  # the scrollbar came, or went
+                self._laid_out()
             if len(self._strips) > 4 * max(self.size.height, 50):
                 self._strips.clear()
         if at_end:
@@ -93,7 +96,7 @@ class Table(Lines):
         """Rows may have changed: redraw the visible lines that differ from what stands there."""
         dirty = [y for y in range(self.size.height) if self._painted.get(y) is not self._line(y)]
         if dirty:
-            width = self.size.width
+            width = self.cells_wide
             self.refresh(*(Region(0, y, width, 1) for y in dirty))
 
     def forget(self) -> None:
@@ -121,7 +124,7 @@ class Table(Lines):
         found = self._strips.get((key, cursor))
         if found is not None and found[0] == spans:
             return found[1]
-        width = self.size.width
+        width = self.cells_wide
         if whole:
             strip = self.strip_of([("  ", "text"), (fit(spans[0][0], max(width - 2, 0)), spans[0][1])], width)
         else:
@@ -136,7 +139,7 @@ class Table(Lines):
     def _columns(self) -> tuple[tuple[int, Column, int], ...]:
         """(index, column, cells) of those that fit, for the width that there is."""
         if not self._layout:
-            width = self.size.width
+            width = self.cells_wide
             gap = self._gap
             shown = [
                 (i, c, c.wide if c.wide and width >= 120 else c.cells) for i, c in enumerate(self.columns) if width >= c.above
@@ -148,14 +151,17 @@ class Table(Lines):
 
     @property
     def _gap(self) -> int:
-        return GAP if self.size.width >= NARROW else NARROW_GAP
+        return GAP if self.cells_wide >= NARROW else NARROW_GAP
 
     def on_resize(self, event: Resize) -> None:
-        self._layout = ()
-        self.forget()
-        self.virtual_size = Size(event.size.width, len(self.keys) + 1)
+        self._laid_out()
+        self.virtual_size = Size(self.cells_wide, len(self.keys) + 1)
         self._reveal()
         self.refresh()
+
+    def _laid_out(self) -> None:
+        self._layout = ()
+        self.forget()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
@@ -193,6 +199,6 @@ class Table(Lines):
     def _reveal(self) -> None:
         top, height = self.scroll_offset.y, max(self.size.height - 1, 1)
         if self._cursor < top:
-            self.scroll_to(y=self._cursor, animate=False, immediate=True)
+            self.scroll_to(y=self._cursor, animate=False, immediate=True, force=True)
         elif self._cursor >= top + height:
-            self.scroll_to(y=self._cursor - height + 1, animate=False, immediate=True)
+            self.scroll_to(y=self._cursor - height + 1, animate=False, immediate=True, force=True)

@@ -41,9 +41,9 @@ SIGNS = {
     "issue_needs_human": ("?", "warn"),
     "human_gate_triggered": ("?", "warn"),
     "question_asked": ("?", "warn"),
-    "question_answered": ("!", "good"),
+    "question_answered": ("✓", "good"),
 }
-REFUSED = ("⦸", "warn")
+REFUSED = ("!", "warn")
 """Sign of an event that the state machine could not apply."""
 
 
@@ -53,9 +53,11 @@ def cells(event: Happened, begin: float | None) -> Sequence[Span]:
     cost = None if event.cost is None else event.cost.counted_usd
     sign, tone = SIGNS.get(event.type, ("·", "text"))
     said = plain(tell(event.type, data))
+    if said == event.type.replace("_", " "):
+        said = ""  # the event's name says it
     if event.applied is False:
         sign, tone = REFUSED
-        said = f"not applied: {plain(event.reason)} · {said}"
+        said = f"not applied: {plain(event.reason)}" + (f" · {said}" if said else "")
     if event.cost is not None:
         said += f" · {plain(data.get('model'), 60)}" + (
             f" ({plain(event.cost.rule, 30)})" if event.cost.rule != "recomputed" else ""

@@ -15,7 +15,8 @@ def test_a_count_takes_five_cells_at_most(number: int, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("amount", "text"), [(None, "–"), (0.0, "$0.00"), (0.0906, "$0.0906"), (1.5, "$1.500"), (123.4, "$123.40")]
+    ("amount", "text"),
+    [(None, "–"), (0.0, "$0.000"), (0.0906, "$0.091"), (1.5, "$1.500"), (123.4, "$123.40"), (12_345.6, "$12.3k")],
 )
 def test_money(amount: float | None, text: str) -> None:
     assert usd(amount) == text

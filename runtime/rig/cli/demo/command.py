@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import os
 import shlex
 import signal
+import sys
 from typing import Any
 
 import click
@@ -16,13 +18,13 @@ TERMINATED = 143
 
 
 @click.command()
-@click.option("--headless", is_flag=True, help="Print progress and a table, also on a terminal.")
+@click.option("--headless", is_flag=True, help="Print progress and a table instead of the dashboard, also on a terminal.")
 @click.option("--keep", is_flag=True, help="Leave repository, data and worktrees in place, and say where.")
 def demo(headless: bool, keep: bool) -> int:
     """Show the main job end to end, with no keys and no network.
 
-    A small real git repository, signed GitHub deliveries, agents at work in worktrees, costs and traces. Exits 0 only when
-    every issue is done.
+    A small real git repository, signed GitHub deliveries, agents at work in worktrees, costs and traces. On a terminal the
+    dashboard shows it; ctrl+q leaves that. Exits 0 only when every issue is done.
     """
     from rig.cli.demo.stage import set_up
 
@@ -30,7 +32,7 @@ def demo(headless: bool, keep: bool) -> int:
     say()
     stage = set_up()
     try:
-        rows = asyncio.run(_play(stage))
+        rows = asyncio.run(_play(stage, dashboard=not headless and _on_a_terminal()))
         from rig.cli.demo.play import show
 
         show(rows)
@@ -46,9 +48,16 @@ def demo(headless: bool, keep: bool) -> int:
             stage.remove()
 
 
-async def _play(stage: Any) -> list[dict[str, Any]]:
-    from rig.cli.demo.play import Play
-    from rig.cli.demo.stage import daemon
+def _on_a_terminal() -> bool:
+    """Whether there is a terminal that the dashboard can draw on and read from."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)) and (
+        os.environ.get("TERM", "dumb") != "dumb"
+    )
+
+
+async def _play(stage: Any, *, dashboard: bool) -> list[dict[str, Any]]:
+    from rig.cli.demo.play import LEISURELY, Play
+    from rig.cli.demo.stage import daemon, watching
     from rig.client import Client, target
 
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
@@ -60,7 +69,18 @@ async def _play(stage: Any) -> list[dict[str, Any]]:
     async with daemon(stage) as url:
         play.line(f"the daemon listens on {url}")
         async with Client(target(url, data_dir=stage.data, environ={})) as client:
-            return await play.run(client, stage.secret)
+            if not dashboard:
+                return await play.run(client, stage.secret)
+            play.silent, play.pace = True, LEISURELY
+            playing = asyncio.ensure_future(play.run(client, stage.secret))
+            try:
+                await watching(stage, url)
+                play.silent = False
+                if not playing.done():
+                    play.line("the dashboard is closed; the demo goes on to its end")
+                return await playing
+            finally:
+                playing.cancel()
 
 
 def _look_further(stage: Any, rows: list[dict[str, Any]]) -> None:

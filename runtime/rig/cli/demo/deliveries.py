@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import re
 from copy import deepcopy
 from dataclasses import dataclass
 from importlib.resources import files
@@ -22,10 +23,10 @@ class Wish:
     wish: str
     script: str
 
-    @property
-    def body(self) -> str:
-        """The issue's text; the script rides along in a block that only ``mock`` reads."""
-        return f"{self.wish}\n\n```rig-mock\n{self.script.strip()}\n```\n"
+    def body(self, pace: float = 1.0) -> str:
+        """The issue's text; the script, its delays ``pace`` times as long, rides along in a block that only ``mock`` reads."""
+        script = re.sub(r"(?<=delay_ms = )\d+", lambda delay: str(int(int(delay[0]) * pace)), self.script.strip())
+        return f"{self.wish}\n\n```rig-mock\n{script}\n```\n"
 
 
 WISHES = (
@@ -96,8 +97,8 @@ append = { "test_todo.py" = "\\n\\ndef test_first_is_the_oldest_item():\\n    as
 )
 
 
-def payload(wish: Wish) -> bytes:
-    """The body of an ``issues`` delivery, action ``labeled``, as GitHub sends it."""
+def payload(wish: Wish, pace: float = 1.0) -> bytes:
+    """The body of an ``issues`` delivery, action ``labeled``, as GitHub sends it; ``pace`` is that of its script."""
     template: dict[str, Any] = json.loads(files(__package__).joinpath("issues.labeled.json").read_bytes())
     issue = template["issue"]
     for name, value in issue.items():
@@ -105,7 +106,7 @@ def payload(wish: Wish) -> bytes:
             issue[name] = value.replace("/issues/0", f"/issues/{wish.number}")
     label = template["label"]
     label |= {"name": wish.label, "url": label["url"].replace("NAME", wish.label.replace(":", "%3A"))}
-    issue |= {"id": issue["id"] + wish.number, "number": wish.number, "title": wish.title, "body": wish.body}
+    issue |= {"id": issue["id"] + wish.number, "number": wish.number, "title": wish.title, "body": wish.body(pace)}
     issue["labels"] = [deepcopy(label)]
     return json.dumps(template).encode()
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SECONDS = 90.0
 """How long the issues may take all together."""
+LEISURELY = 5.0
+"""How much longer agents take where one watches them on the dashboard."""
 TOLD = ("issue_approved", "issue_assigned", "work_started", "execution_progressed", "work_completed", "work_failed")
 ENDED = frozenset({"done", "failed"})
 
@@ -40,9 +42,15 @@ class Play:
 
     begin: float
     states: dict[str, str] = field(default_factory=dict)
+    silent: bool = False
+    """Whether nothing is printed, because the dashboard has the terminal."""
+    pace: float = 1.0
+    """How much longer than written the agents' turns take."""
 
     def line(self, text: str, issue: str = "") -> None:
         """A line of progress, with the seconds since the beginning."""
+        if self.silent:
+            return
         since = asyncio.get_running_loop().time() - self.begin
         number = f"#{issue.rpartition('#')[2]}" if issue else ""
         say(tables.cut(f"{since:5.1f} s  {number:<3} {text}", tables.width()))
@@ -51,7 +59,7 @@ class Play:
         """Deliver every issue and follow them all to their end; their rows. Raises WaitedTooLong."""
         since = await client.newest()
         for wish in WISHES:
-            body = payload(wish)
+            body = payload(wish, self.pace)
             await client.call("receive_webhook", source="github", body=body, headers=signed(body, secret))
             self.line("delivered: issues.labeled, signed", f"{REPO}#{wish.number}")
         try:

@@ -124,6 +124,16 @@ async def daemon(stage: Stage) -> AsyncIterator[str]:
         await _end(process)
 
 
+async def watching(stage: Stage, url: str) -> int:
+    """Have the dashboard on the terminal until it is left; its exit code. It is a program of its own: it stands above ``rig``."""
+    command = [sys.executable, "-m", "rigtui", url, "--data-dir", str(stage.data)]
+    process = await asyncio.create_subprocess_exec(*command, env=_environ())
+    try:
+        return await process.wait()
+    finally:
+        await _end(process)
+
+
 async def _address(process: asyncio.subprocess.Process, stage: Stage) -> str:
     assert process.stdout is not None
     try:
@@ -138,7 +148,7 @@ async def _address(process: asyncio.subprocess.Process, stage: Stage) -> str:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """TERM, and KILL to the whole group when that takes too long."""
+    """TERM, and KILL when that takes too long, to its whole group where it leads one."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
@@ -147,7 +157,8 @@ async def _end(process: asyncio.subprocess.Process) -> None:
                 await process.wait()
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+                leads = os.getpgid(process.pid) == process.pid
+                os.killpg(process.pid, signal.SIGKILL) if leads else process.kill()
             await process.wait()
     transport = getattr(process, "_transport", None)
     if transport is not None:
