@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from time import perf_counter
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from rig.bench import traffic
 
@@ -48,14 +48,31 @@ class Outcome:
     first_refusal: str = ""
 
 
-class _Client(asyncio.Protocol):
+class Asker(Protocol):
+    """What the connections of a load ask of it."""
+
+    def request(self) -> tuple[str, bytes] | None:
+        """The next request with the name of its kind, None when the time is over."""
+        ...
+
+    def answered(self, name: str, answer: bytes, seconds: float) -> None:
+        """Count one."""
+        ...
+
+    def left(self) -> None:
+        """A connection is closed."""
+        ...
+
+
+class Client(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, run: "_Run") -> None:
+    def __init__(self, run: Asker) -> None:
         self._run = run
         self._transport: asyncio.WriteTransport | None = None
         self._buffer = b""
         self._sent = 0.0
+        self._name = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.WriteTransport, transport)  # uvloop's is none by its class
@@ -67,11 +84,11 @@ class _Client(asyncio.Protocol):
         if head < 0:
             return
         at = buffer.find(b"ontent-Length: ", 0, head)
-        length = int(buffer[at + 15 : buffer.find(b"\r", at + 15)])
+        length = int(buffer[at + 15 : buffer.find(b"\r", at + 15)]) if at >= 0 else 0  # 204 has none
         if len(buffer) < head + 4 + length:
             return
         self._buffer = b""
-        self._run.answered(buffer, perf_counter() - self._sent)
+        self._run.answered(self._name, buffer, perf_counter() - self._sent)
         self._next()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -83,8 +100,9 @@ class _Client(asyncio.Protocol):
         if request is None:
             self._transport.close()
         else:
+            self._name, message = request
             self._sent = perf_counter()
-            self._transport.write(request)
+            self._transport.write(message)
 
 
 class _Run:
@@ -104,16 +122,14 @@ class _Run:
         self._accepted = self._refused = 0
         self._first_refusal = b""
 
-    def request(self) -> bytes | None:
-        """The next one, None when the time is over."""
+    def request(self) -> tuple[str, bytes] | None:
         if perf_counter() - self._began > self._load.warm + self._load.seconds:
             return None
         number = next(self._numbers)
         body = traffic.single(number) if self._load.batch == 1 else traffic.batch(number, self._load.batch)
-        return b"%s%d\r\nContent-Length: %d\r\n\r\n%s" % (self._head, number, len(body), body)
+        return "", b"%s%d\r\nContent-Length: %d\r\n\r\n%s" % (self._head, number, len(body), body)
 
-    def answered(self, answer: bytes, seconds: float) -> None:
-        """Count one."""
+    def answered(self, name: str, answer: bytes, seconds: float) -> None:
         if answer.startswith(b"HTTP/1.1 200"):
             self._accepted += 1
             if perf_counter() - self._began > self._load.warm:
@@ -123,7 +139,6 @@ class _Run:
             self._first_refusal = self._first_refusal or answer
 
     def left(self) -> None:
-        """A connection is closed."""
         self._open -= 1
         if not self._open and not self._done.done():
             self._done.set_result(None)
@@ -132,7 +147,7 @@ class _Run:
         loop = asyncio.get_running_loop()
         load = self._load
         await asyncio.gather(
-            *(loop.create_connection(lambda: _Client(self), load.host, load.port) for _ in range(load.connections))
+            *(loop.create_connection(lambda: Client(self), load.host, load.port) for _ in range(load.connections))
         )
         await self._done
         times = sorted(self._times) or [float("nan")]

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from rig.bench import machine, report
 from rig.bench.asking import asks
@@ -10,6 +9,7 @@ from rig.bench.claiming import claims
 from rig.bench.commits import group_commit
 from rig.bench.memory import memory
 from rig.bench.settings import Benchmark, Settings
+from rig.bench.size import size
 from rig.bench.starting import starts
 from rig.bench.writing import write_path
 
@@ -20,13 +20,13 @@ SECTIONS: dict[str, Benchmark] = {
     "claim": claims,
     "start": starts,
     "memory": memory,
+    "size": size,
 }
 
 
-async def measure(directory: Path, only: Sequence[str], *, quick: bool, json: bool) -> None:
+async def measure(settings: Settings, only: Sequence[str], *, json: bool) -> None:
     """Run the named sections; text comes section by section, JSON at the end."""
-    settings = Settings(directory, quick)
-    facts = machine.facts(directory)
+    facts = machine.facts(settings.directory)
     found = report.Report(facts)
     if not json:
         print(report.machine_text(facts), flush=True)

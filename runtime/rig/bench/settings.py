@@ -15,6 +15,10 @@ class Settings:
 
     directory: Path
     quick: bool = False
+    store_size: int = 1_000_000
+    """Events of the big store."""
+    keep: Path | None = None
+    """Where big stores are kept for the next run; None: they are made for this run."""
 
     @property
     def rounds(self) -> int:
