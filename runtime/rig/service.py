@@ -28,6 +28,7 @@ from rig.http.guard import is_loopback
 from rig.http.hooks import ConfiguredHooks
 from rig.http.server import Serving, serve
 from rig.ids import DEFAULT_TENANT, SystemIds
+from rig.model.cycles import Cycles, waits_for
 from rig.model.retry import backoff
 from rig.model.tables import ISSUES, KEYS, Query
 from rig.plugin.happenings import Happenings
@@ -340,6 +341,8 @@ class Service:
         """A changed row as its list shows it; the queue shows issues that may be handed out."""
         if view == "queue":
             row = self.store.get(ISSUES, tenant, key) if row.ready else None
+        if view == "issues" and waits_for(row):
+            return views.issue(row, Cycles(lambda stream: waits_for(self.store.get(ISSUES, tenant, stream))).of(key))
         return None if row is None else views.shown(view, row, self.clock.now())
 
     # Starting and stopping

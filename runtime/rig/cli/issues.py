@@ -131,14 +131,15 @@ def abort(remote: Remote, output: Output, id: str, reason: str | None) -> None:
 
 @issue.command("force-done")
 @click.argument("id")
+@click.option("--reason", metavar="TEXT", help="Why, for the record.")
 @output
 @remote
-def force_done(remote: Remote, output: Output, id: str) -> None:
+def force_done(remote: Remote, output: Output, id: str, reason: str | None) -> None:
     """Declare an issue done, whatever its state and sub-issues."""
     repo, number = _named(id)
     if repo is None:
         raise BadRequest("force-done takes issues of a repository: owner/repo#42")
-    done = remote.call("force_done", repo=repo, issueNumber=number)
+    done = remote.call("force_done", repo=repo, issueNumber=number, reason=reason)
     output.one(done, {"issue": id, "state": "done", "before": done.get("previousState", "done")}, id)
 
 

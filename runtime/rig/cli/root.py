@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "attention": ("rig.cli.attention:attention", "What needs a person."),
     "answer": ("rig.cli.attention:answer", "Answer what needs a person."),
     "cost": ("rig.cli.costs:cost", "Costs: summary, explain."),
+    "why": ("rig.cli.why:why", "Why an issue or a job is where it is."),
     "logs": ("rig.cli.logs:logs", "Print what an execution said."),
     "webhook": ("rig.cli.webhooks:webhook", "Webhooks: list, show, replay."),
     "key": ("rig.cli.keys:key", "API keys: create, list, revoke."),

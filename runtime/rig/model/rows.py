@@ -97,6 +97,8 @@ class IssueRow(Row, frozen=True, kw_only=True):
     """Why it failed, was cancelled or waits; None when nothing is wrong."""
     questions: tuple[str, ...] = ()
     """Open questions of the agent that holds it; it is blocked while there are any."""
+    reviewer: str | None = None
+    """Agent that reviews its pull request, None: nobody yet."""
     gate: str | None = None
     """Why a person must look at its pull request, None when nobody must."""
     tokens: Tokens = Tokens()
@@ -270,6 +272,16 @@ class QuestionRow(Row, frozen=True, kw_only=True):
     """Sequence of the event that ended it; 0 while it is open."""
     answered_by: str | None = None
     """Principal that answered."""
+
+
+class ReviewRow(Row, frozen=True, kw_only=True):
+    """An issue in review that has neither a reviewer nor a verdict. Key: the issue."""
+
+    stream: str
+    rank: int
+    queued_sequence: int
+    """Sequence of the event that brought it into review."""
+    author: str | None = None
 
 
 class AttentionRow(Row, frozen=True, kw_only=True):

@@ -148,6 +148,13 @@ DELIVERIES = Table(
     (("at",), ("id",), ("body",)),
 )
 QUESTIONS = Table("questions", rows.QuestionRow, (("lease", "TEXT"),), lambda r: (r.lease,), (("lease",),))
+REVIEWS = Table(
+    "reviews",
+    rows.ReviewRow,
+    (("rank", "INTEGER"), ("queued_sequence", "INTEGER")),
+    lambda r: (r.rank, r.queued_sequence),
+    (("rank", "queued_sequence"),),
+)
 ATTENTION = Table("attention", rows.AttentionRow, (("since", "INTEGER"),), lambda r: (r.since,), (("since",),))
 UNAPPLIED = Table("unapplied", rows.UnappliedRow, (("stream", "TEXT"),), lambda r: (r.stream,), (("stream",),))
 OVERLAY = Table("overlay", rows.OverlayRow, (), lambda r: ())
@@ -168,6 +175,7 @@ ALL: tuple[Table[Any], ...] = (
     KEYS,
     DELIVERIES,
     QUESTIONS,
+    REVIEWS,
     ATTENTION,
     UNAPPLIED,
     OVERLAY,

@@ -17,9 +17,11 @@ from rig.http.routes import (
     issues,
     keys,
     plugins,
+    reviews,
     stream,
     traces,
     webhooks,
+    why,
     work,
 )
 from rig.wire.operations import OPERATIONS
@@ -36,9 +38,11 @@ _MODULES = (
     issues,
     keys,
     plugins,
+    reviews,
     stream,
     traces,
     webhooks,
+    why,
     work,
 )
 

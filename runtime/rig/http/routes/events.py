@@ -13,6 +13,7 @@ from rig.model import facts
 from rig.model.events import Event, NewEvent, encode
 from rig.model.facts import Fact
 from rig.model.folds.usage import tokens_of
+from rig.model.rows import UnappliedRow
 from rig.model.tables import LEASES
 from rig.store.port import Snapshot
 from rig.store.units import Committed, Outcome
@@ -54,13 +55,19 @@ async def post_event(ask: Ask) -> web.StreamResponse:
 
 
 def _posted(committed: Committed) -> Outcome:
-    return Outcome(200, msgspec.json.encode(views.accepted(committed.events[0])))
+    return Outcome(200, msgspec.json.encode(views.accepted(committed.events[0], refused(committed, committed.events[0]))))
 
 
 async def _learn(ask: Ask, *models: str) -> None:
     """Know the prices of the models that usage lines name, so that counting them waits for nothing."""
     for model in models:
         await ask.deps.learn(model)
+
+
+def refused(committed: Committed, event: Event) -> UnappliedRow | None:
+    """Why an event changed nothing, None when it did."""
+    row = committed.rows.get(("unapplied", f"{event.sequence:016d}"))
+    return row if isinstance(row, UnappliedRow) else None
 
 
 def _event(ask: Ask, fact: Fact) -> NewEvent:
@@ -168,7 +175,10 @@ async def _commit(ask: Ask, entries: Sequence[Entry | RigError], good: Sequence[
     def outcome(committed: Committed) -> Outcome:
         stored = iter(committed.events)
         results = [
-            views.result(next(stored)) if isinstance(e, tuple) else EventResult(error=e.message, code=e.code) for e in entries
+            views.result(event := next(stored), refused(committed, event))
+            if isinstance(e, tuple)
+            else EventResult(error=e.message, code=e.code)
+            for e in entries
         ]
         return Outcome(200, msgspec.json.encode(results))
 

@@ -8,6 +8,7 @@ from rig.errors import AlreadyExists, BadRequest, NotFound, VersionConflict
 from rig.http.ask import AS_OF, Ask, outcome
 from rig.http.routes import lists
 from rig.model import facts, identity
+from rig.model.cycles import Cycles, waits_for
 from rig.model.decide import issue as commands
 from rig.model.events import Event, NewEvent, encode
 from rig.model.rows import IssueRow, QueueRow, UnappliedRow
@@ -51,7 +52,15 @@ async def list_issues(ask: Ask) -> web.StreamResponse:
     limit, offset = lists.window(ask)
     inner = tuple(s for s, words in VOCABULARY.items() if words.conductor == state)
     query = Query(ISSUES, ask.call.tenant, (("state", "in", inner),) if state else (), ("repo", "number"), limit, offset)
-    return await lists.array(ask, query, views.issue)
+
+    def job(snapshot: Snapshot) -> tuple[bytes, int]:
+        rows = [row for _, row in snapshot.page(query)]
+        cycles = Cycles(lambda stream: waits_for(snapshot.get(ISSUES, query.tenant, stream)))
+        shown = [views.issue(row, cycles.of(row.stream) if waits_for(row) else ()) for row in rows]
+        return msgspec.json.encode(shown), snapshot.as_of(query.tenant)
+
+    body, as_of = await lists.snapshot(ask, job)
+    return ask.bytes(body, headers={AS_OF: str(as_of)})
 
 
 async def list_queue(ask: Ask) -> web.StreamResponse:
@@ -111,6 +120,8 @@ async def _trace(ask: Ask, stream: str) -> web.StreamResponse:
 async def force_done(ask: Ask) -> web.StreamResponse:
     """``POST /api/admin/issues/force-done``: R0-59 … R0-62."""
     stream = _named(ask)
+    body = await ask.body(requests.Reason)
+    reason = body.reason or ask.text("reason") or ""
     repo, number = identity.split_issue(stream)
     assert repo is not None
     assert number is not None
@@ -122,7 +133,7 @@ async def force_done(ask: Ask) -> web.StreamResponse:
         words = VOCABULARY[before].conductor
         return outcome(answers.ForcedDone(repo=repo, issue_number=number, forced_done=True, previous_state=words))
 
-    return await ask.command("issue", stream, commands.ForceDone(), answer)
+    return await ask.command("issue", stream, commands.ForceDone(reason=reason), answer)
 
 
 async def abort_issue(ask: Ask) -> web.StreamResponse:

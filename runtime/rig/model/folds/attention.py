@@ -9,6 +9,9 @@ from rig.model.tables import ATTENTION, QUESTIONS, Tables
 OPTIONS = {"approval": ("approve", "deny"), "failure": ("retry", "cancel"), "gate": ("approve", "deny")}
 """Kind to what may be answered; a question has its own options."""
 
+SHOWN = 1000
+"""Characters of a reason that are shown."""
+
 
 def follow(before: IssueRow | None, after: IssueRow, event: Event, tables: Tables) -> None:
     """Keep Attention in step with an issue whose event applied."""
@@ -58,9 +61,9 @@ def _questions(before: Iterable[str], after: Iterable[str], tables: Tables) -> N
 def _kinds(row: IssueRow) -> dict[str, str]:
     """What of an issue waits for a person, with what that person is asked."""
     if row.state == "failed":
-        return {"failure": f"It failed: {row.reason or 'no reason given'}. Try again?"}
+        return {"failure": f"It failed: {(row.reason or 'no reason given')[:SHOWN]}. Try again?"}
     if row.state == "queued" and row.orphan_status == "needs_human":
-        return {"approval": f"May an agent work on this? {row.reason or ''}".strip()}
+        return {"approval": f"May an agent work on this? {(row.reason or '')[:SHOWN]}".strip()}
     if row.gate is not None:
-        return {"gate": f"May this be merged? {row.gate}"}
+        return {"gate": f"May this be merged? {row.gate[:SHOWN]}"}
     return {}

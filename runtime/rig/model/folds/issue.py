@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from rig.model import identity, priority
 from rig.model.events import Event
 from rig.model.folds import agent as agents
-from rig.model.folds import attention, question, streams, work
+from rig.model.folds import attention, question, review, streams, work
 from rig.model.rows import IssueRow, LinkRow, QueueRow, SegmentRow, State, UnappliedRow
 from rig.model.states import TERMINAL, WAITING, WORKING, verdict
 from rig.model.tables import EXECUTIONS, ISSUES, LINKS, QUEUE, SEGMENTS, UNAPPLIED, Tables
@@ -56,6 +56,7 @@ def fold(event: Event, body: dict[str, Any], tables: Tables) -> None:
         after = streams.follow(before, after, event, body, tables)
         agents.follow(before, after, event, body, tables)
         question.follow(before, after, event, body, tables)
+        review.follow(before, after, event, tables)
         attention.follow(before, after, event, tables)
     elif event.type == "issue_assigned":
         streams.add(event, body, tables)
@@ -72,7 +73,7 @@ def step(row: IssueRow | None, event: Event, body: dict[str, Any], open_subs: in
     if reason is None:
         reason = _held_by_another(row, event, body)
     if reason is None:
-        reason = question.not_open(row, event, body)
+        reason = question.not_open(row, event, body) or review.taken(row, event, body)
     if reason is None and event.type == "issue_done" and open_subs:
         reason = f"the epic has {open_subs} open sub-issue{'s' if open_subs > 1 else ''}"
     if reason is not None:
@@ -151,10 +152,14 @@ def _apply(row: IssueRow, to: State, event: Event, body: dict[str, Any]) -> Issu
         changes["gate"] = body.get("reason") or "a person must look at it"
     elif kind == "review_passed":
         changes["gate"] = None
+    elif kind == "review_assigned":
+        changes["reviewer"] = body.get("agentId")
     if "branch" in body and kind in ("work_started", "branch_created", "pr_created", "work_completed"):
         changes["branch"] = body["branch"] or row.branch
     if kind == "pr_created":
         changes |= {"pr_number": body.get("prNumber"), "pr_url": body.get("prUrl"), "review": None, "ci": None}
+        if body.get("prNumber") != row.pr_number:  # told again of the same one, its reviewer stays
+            changes["reviewer"] = None
     elif kind in _GATE:
         changes |= _GATE[kind]
     if to in WAITING and entering and row.version:  # handed back
@@ -170,7 +175,7 @@ def _apply(row: IssueRow, to: State, event: Event, body: dict[str, Any]) -> Issu
     if to not in WORKING:
         changes |= {"lease": None, "questions": ()}
     if to != "in_review":
-        changes["gate"] = None
+        changes |= {"gate": None, "reviewer": None}
     return replace(row, **changes)
 
 

@@ -28,6 +28,17 @@ OPERATIONS: tuple[Operation, ...] = (
         optional_body=True,
     ),
     Operation(
+        "get_next_review",
+        "GET",
+        ("/api/reviews/next",),
+        "Next issue in review without a reviewer, but for the agent's own; REVIEW_ASSIGNED takes it",
+        "assignments",
+        READ,
+        response="ReviewAssignment",
+        also=(204,),
+        query=(AGENT, WAIT),
+    ),
+    Operation(
         "heartbeat_lease",
         "POST",
         ("/api/leases/{id}/heartbeat",),

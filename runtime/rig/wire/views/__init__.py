@@ -26,6 +26,7 @@ from rig.wire.views.installation import plugin_call as plugin_call
 from rig.wire.views.issues import assignment as assignment
 from rig.wire.views.issues import claimed as claimed
 from rig.wire.views.issues import issue as issue
+from rig.wire.views.issues import review as review
 from rig.wire.views.issues import tokens as tokens
 from rig.wire.views.issues import trace as trace
 from rig.wire.views.issues import transition_table as transition_table

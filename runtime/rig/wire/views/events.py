@@ -4,6 +4,7 @@ import msgspec
 
 from rig.clock import iso
 from rig.model.events import TYPES, Event
+from rig.model.rows import UnappliedRow
 from rig.wire.shapes import answers
 
 _NULL = msgspec.Raw(b"null")
@@ -14,16 +15,22 @@ def data(event: Event) -> msgspec.Raw:
     return msgspec.Raw(event.body) if event.body else _NULL
 
 
-def accepted(event: Event) -> answers.EventAccepted:
-    """The answer to a posted event."""
-    return answers.EventAccepted(stream_id=event.stream, type=event.type.upper(), timestamp=iso(event.at))
+def accepted(event: Event, refused: UnappliedRow | None = None) -> answers.EventAccepted:
+    """The answer to a posted event; ``refused`` says why it changed nothing."""
+    answer = answers.EventAccepted(stream_id=event.stream, type=event.type.upper(), timestamp=iso(event.at))
+    if refused is not None:
+        answer.applied, answer.reason = False, refused.reason
+    return answer
 
 
-def result(event: Event) -> answers.EventResult:
+def result(event: Event, refused: UnappliedRow | None = None) -> answers.EventResult:
     """An entry of a batch that was stored."""
-    return answers.EventResult(
+    answer = answers.EventResult(
         stream_id=event.stream, type=event.type.upper(), timestamp=iso(event.at), sequence=event.sequence
     )
+    if refused is not None:
+        answer.applied, answer.reason = False, refused.reason
+    return answer
 
 
 def stream_event(event: Event) -> answers.StreamEvent:

@@ -30,8 +30,8 @@ def tokens(count: Tokens) -> answers.TokenCounts:
     )
 
 
-def issue(row: IssueRow) -> answers.Issue:
-    """IssueStatus (6.1)."""
+def issue(row: IssueRow, cycle: tuple[str, ...] = ()) -> answers.Issue:
+    """IssueStatus (6.1), with the cycle of dependencies that it is in."""
     return answers.Issue(
         stream_id=row.stream,
         identifier=row.identifier or row.stream,
@@ -61,6 +61,7 @@ def issue(row: IssueRow) -> answers.Issue:
         created_at=iso(row.created_at),
         updated_at=iso(row.updated_at),
         last_event_sequence=row.sequence,
+        cycle=cycle,
     )
 
 
@@ -72,6 +73,18 @@ def assignment(row: IssueRow) -> answers.Assignment:
     """Next assignment, also an entry of the queue."""
     return answers.Assignment(
         stream_id=row.stream, issue=_assigned(row), priority=priority.name(row.priority), attempt=row.attempt
+    )
+
+
+def review(row: IssueRow) -> answers.ReviewAssignment:
+    """Next review (0.18)."""
+    return answers.ReviewAssignment(
+        stream_id=row.stream,
+        issue=_assigned(row),
+        priority=priority.name(row.priority),
+        attempt=row.attempt,
+        pr_number=row.pr_number,
+        pr_url=row.pr_url,
     )
 
 

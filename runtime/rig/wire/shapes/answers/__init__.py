@@ -22,6 +22,7 @@ from rig.wire.shapes.answers.assignments import ClaimedAssignment as ClaimedAssi
 from rig.wire.shapes.answers.assignments import Lease as Lease
 from rig.wire.shapes.answers.assignments import LeaseEnded as LeaseEnded
 from rig.wire.shapes.answers.assignments import LeaseRenewed as LeaseRenewed
+from rig.wire.shapes.answers.assignments import ReviewAssignment as ReviewAssignment
 from rig.wire.shapes.answers.attention import Answered as Answered
 from rig.wire.shapes.answers.attention import AttentionItem as AttentionItem
 from rig.wire.shapes.answers.attention import Message as Message
@@ -60,6 +61,8 @@ from rig.wire.shapes.answers.issues import TokenCounts as TokenCounts
 from rig.wire.shapes.answers.issues import Trace as Trace
 from rig.wire.shapes.answers.issues import TraceEvent as TraceEvent
 from rig.wire.shapes.answers.issues import Transitions as Transitions
+from rig.wire.shapes.answers.issues import Why as Why
+from rig.wire.shapes.answers.issues import WhyReason as WhyReason
 from rig.wire.shapes.answers.keys import Key as Key
 from rig.wire.shapes.answers.keys import KeyCreated as KeyCreated
 from rig.wire.shapes.answers.keys import Removed as Removed

@@ -20,6 +20,11 @@ class Assignment(Camel):
     attempt: int
 
 
+class ReviewAssignment(Assignment):
+    pr_number: int | None
+    pr_url: str | None
+
+
 class Lease(Camel):
     id: str
     fence: int
@@ -51,6 +56,7 @@ class LeaseEnded(Camel):
 SHAPES: dict[str, Any] = {
     "Assignment": Assignment,
     "Assignments": list[Assignment],
+    "ReviewAssignment": ReviewAssignment,
     "ClaimedAssignment": ClaimedAssignment,
     "LeaseRenewed": LeaseRenewed,
     "LeaseEnded": LeaseEnded,

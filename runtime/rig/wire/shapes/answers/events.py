@@ -7,10 +7,13 @@ import msgspec
 from rig.wire.shapes.answers.base import Camel
 
 
-class EventAccepted(Camel):
+class EventAccepted(Camel, omit_defaults=True):
     stream_id: str
     type: str
     timestamp: str
+    applied: bool | None = None
+    """False when the state machine could not apply it; left out otherwise."""
+    reason: str | None = None
 
 
 class EventResult(Camel, omit_defaults=True):
@@ -20,6 +23,8 @@ class EventResult(Camel, omit_defaults=True):
     type: str | None = None
     timestamp: str | None = None
     sequence: int | None = None
+    applied: bool | None = None
+    reason: str | None = None
     error: str | None = None
     code: str | None = None
 

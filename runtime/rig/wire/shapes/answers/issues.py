@@ -43,6 +43,8 @@ class Issue(Camel):
     created_at: str
     updated_at: str
     last_event_sequence: int
+    cycle: tuple[str, ...]
+    """``[a, b, a]`` when it waits for itself through others; empty otherwise."""
 
 
 class CostLine(Camel):
@@ -82,6 +84,19 @@ class ForcedDone(Camel, omit_defaults=True):
     state: str | None = None
 
 
+class WhyReason(Snake, omit_defaults=True):
+    code: str
+    text: str
+    sequence: int | None = None
+    """Sequence of the event behind it; left out where no single event is."""
+
+
+class Why(Snake):
+    state: str
+    """In Rig's own words, as ``GET /api/v1/transitions`` has them."""
+    reasons: list[WhyReason]
+
+
 class IssueCreated(Camel):
     identifier: str
     stream_id: str
@@ -111,6 +126,7 @@ SHAPES: dict[str, Any] = {
     "Issues": list[Issue],
     "Trace": Trace,
     "ForcedDone": ForcedDone,
+    "Why": Why,
     "IssueCreated": IssueCreated,
     "Aborted": Aborted,
     "Transitions": Transitions,

@@ -1,0 +1,44 @@
+"""What waits for a reviewer."""
+
+import asyncio
+
+from aiohttp import web
+
+from rig.http.ask import Ask
+from rig.http.routes.assignments import MAX_WAIT
+from rig.model import identity
+from rig.model.rows import IssueRow
+from rig.model.tables import ISSUES, REVIEWS, Query
+from rig.wire import views
+
+PAGE = 100
+
+
+async def get_next_review(ask: Ask) -> web.StreamResponse:
+    """``GET /api/reviews/next``: a pure read. Of two who post REVIEW_ASSIGNED for it the first has it (0.18)."""
+    agent = ask.text("agentId")
+    if agent is not None:
+        identity.agent_stream(agent)
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + ask.integer("wait", 0, 0, MAX_WAIT)
+    while True:
+        changed = ask.deps.bus.changed(ask.call.tenant, "reviews")
+        found = _next(ask, agent)
+        if found is not None:
+            return ask.answer(views.review(found))
+        left = deadline - loop.time()
+        if left <= 0 or ask.deps.bus.closed:
+            return web.Response(status=204)
+        await asyncio.wait((changed,), timeout=left)
+
+
+def _next(ask: Ask, agent: str | None) -> IssueRow | None:
+    """The head of the reviews that is not the agent's own work."""
+    tenant, offset = ask.call.tenant, 0
+    with ask.deps.store.snapshot() as snapshot:
+        while page := snapshot.page(Query(REVIEWS, tenant, (), ("rank", "queued_sequence"), PAGE, offset)):
+            for _, row in page:
+                if agent is None or row.author != agent:
+                    return snapshot.get(ISSUES, tenant, row.stream)
+            offset += PAGE
+    return None
