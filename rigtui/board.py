@@ -12,13 +12,13 @@ from rigtui.words import NAMES, ORDER, PRIORITIES, SIGNS, TONES, age, count, fie
 
 COLUMNS = (
     Column("STATE", 11),
-    Column("ISSUE", 10, keep_end=True, wide=24),
+    Column("ISSUE", 10, keep_end=True, wide=22),
     Column("TITLE"),
     Column("PRI", 4),
     Column("AGE", 4, right=True),
-    Column("AGENT", 7, wide=16),
-    Column("PR", 6, right=True, above=120),
-    Column("WHY", 30, above=150),
+    Column("AGENT", 7, wide=10),
+    Column("PR", 6, right=True, above=130),
+    Column("WHY", 26, above=150),
     Column("TRY", 3, right=True, above=100),
     Column("TOKENS", 6, right=True),
     Column("COST", 7, right=True),

@@ -5,13 +5,12 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import msgspec
 
 from rig.client import Client, Frame, Target
-from rig.errors import BadGateway, RigError, Unavailable, Unreachable
-from rig.wire.operations import OPERATIONS
+from rig.errors import BadGateway, RigError, Unreachable
 from rig.wire.shapes import answers
 from rigtui.history import History
 from rigtui.state import VIEWS, Change, Changed, Connection, Listed, Missed, Spent, View
@@ -32,40 +31,22 @@ PATIENCE = 10.0
 """Seconds that an answer may take before the connection counts as lost."""
 
 
-class Question(msgspec.Struct):
-    """Something that waits for a human, such as an agent's question."""
-
-    id: str
-    kind: str = ""
-    subject: str | None = None
-    """What it is about: an issue's stream, mostly."""
-    question: str | None = None
-    options: list[Any] = []
-    since: str | None = None
-    deadline: str | None = None
-
-
-def operation_at(method: str, path: str) -> str | None:
-    """Name of the operation with that path; None where this version has none."""
-    return next((o.name for o in OPERATIONS if o.method == method and path in o.paths), None)
-
-
-LISTS: dict[View, str] = {"issues": "list_issues", "queue": "list_queue", "agents": "list_agents"}
+LISTS: dict[View, str] = {
+    "issues": "list_issues",
+    "queue": "list_queue",
+    "agents": "list_agents",
+    "attention": "list_attention",
+}
 """View to the operation that lists it."""
 ROWS: dict[str, type[msgspec.Struct]] = {
     "issues": answers.Issue,
     "queue": answers.Assignment,
     "agents": answers.Agent,
-    "attention": Question,
+    "attention": answers.AttentionItem,
 }
 """View to the shape of its rows."""
 KEYS = {"issues": "stream_id", "queue": "stream_id", "agents": "id", "attention": "id"}
 """View to the field that is the key of its rows."""
-ANSWER = operation_at("POST", "/api/v1/questions/{id}/answer")
-DAILY_COSTS = operation_at("GET", "/api/costs/daily")
-if (_attention := operation_at("GET", "/api/v1/attention")) is not None:
-    LISTS["attention"] = _attention
-STREAMED = tuple(view for view in LISTS if view in get_args(answers.RowFrame.__annotations__["view"]))
 
 
 class _RowFrame(msgspec.Struct):
@@ -93,7 +74,7 @@ def change_of(event: str, data: bytes) -> Change | None:
         return None if decoder is None else Changed(frame.view, frame.key, decoder.decode(frame.row), frame.sequence)  # type: ignore[arg-type]  # a view that has a decoder
     if event == "gap":
         gap = _gap_frame.decode(data)
-        return Missed(tuple(view for view in LISTS if view in gap.views or not gap.views), gap.sequence)
+        return Missed(tuple(view for view in VIEWS if view in gap.views or not gap.views), gap.sequence)
     return None
 
 
@@ -199,9 +180,7 @@ class Link:
 
     async def answer(self, question: str, text: str) -> None:
         """Answer an open question. Raises what the client raises: NotFound, Conflict when somebody was faster."""
-        if ANSWER is None:
-            raise Unavailable("this version takes no answers")
-        await self.call(ANSWER, id=question, answer=text)
+        await self.call("answer_question", id=question, answer=text)
 
     async def pause(self) -> None:
         """Wait a little before something broken is tried again."""
@@ -233,7 +212,7 @@ class Link:
 
     async def _stream(self, client: Client, since: int) -> None:
         self._tell(Connection("live"))
-        views = ",".join(STREAMED)
+        views = ",".join(LISTS)
         async with aclosing(client.events(since, topics="milestone", views=views, patience=0.0)) as frames:
             async for frame in frames:
                 try:
@@ -264,8 +243,6 @@ class Link:
                 asked.cancel()
             self._tell(Connection("live", lag=now() - began))
             await self._read_spent(client)
-            if "attention" not in STREAMED:
-                await self._read(client, ("attention",))
             await asyncio.sleep(PING)
 
     def _hands(self, health: Any) -> None:
@@ -278,12 +255,12 @@ class Link:
 
     async def _read(self, client: Client, views: Iterable[View]) -> int:
         """Read lists; the smallest sequence as of which one was read."""
-        read = [self._list(client, view) for view in VIEWS if view in views and view in LISTS]
+        read = [self._list(client, view) for view in set(views)]
         return min(await asyncio.gather(*read), default=0)
 
     async def _list(self, client: Client, view: View) -> int:
         operation = LISTS[view]
-        window = WINDOW if view in ("issues", "queue") else None
+        window = None if view == "agents" else WINDOW
         found, as_of = await client.ask(operation, limit=window)
         whole = window is None or len(found) < WINDOW
         if view == "issues" and not whole:
@@ -297,11 +274,9 @@ class Link:
 
     async def _read_spent(self, client: Client) -> None:
         """Today's dollars, by the days of the daemon's clock, which are UTC."""
-        if DAILY_COSTS is None:
-            return
-        found = await client.call(DAILY_COSTS, days=1)
+        daily = _converted(await client.call("get_daily_costs", days=1), answers.DailyCosts, self.url)
         today = datetime.fromtimestamp(self.now(), UTC).date().isoformat()
-        self._tell(Spent(sum(entry["costUsd"] for entry in found["entries"] if str(entry["date"])[:10] == today)))
+        self._tell(Spent(sum(entry.cost_usd for entry in daily.entries if entry.date == today)))
 
 
 async def _hear(frames: AsyncIterator[Frame], changed: asyncio.Event) -> None:

@@ -1,6 +1,6 @@
 """Answering an agent's question: read it, type, look once more, send."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -9,7 +9,11 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
+from rig.wire.shapes.answers import AttentionItem
 from rigtui.text import content, plain
+
+ASKS = {"question": "asks", "approval": "waits for approval", "failure": "failed: what now?", "gate": "waits at a gate"}
+"""Kind of what waits to how it is headed."""
 
 
 class AnswerScreen(ModalScreen[str | None]):
@@ -17,7 +21,7 @@ class AnswerScreen(ModalScreen[str | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "back", show=False, id="answer.back")]
 
-    def __init__(self, question: Any) -> None:
+    def __init__(self, question: AttentionItem) -> None:
         super().__init__()
         self._question = question
         self._ready: str | None = None
@@ -26,7 +30,11 @@ class AnswerScreen(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         question = self._question
         with Vertical(classes="box -small"):
-            yield Label(content(f"? {plain(question.subject, 80)} asks"), classes="title", markup=False)
+            yield Label(
+                content(f"? {plain(question.subject, 80)} {ASKS.get(question.kind, question.kind)}"),
+                classes="title",
+                markup=False,
+            )
             yield Label(content(question.question), classes="question", markup=False)
             for number, option in enumerate(question.options, 1):
                 yield Label(content(f"  {number}  {plain(option, 200)}"), classes="option", markup=False)

@@ -5,7 +5,7 @@ from textual.strip import Strip
 from rigtui.state import State
 from rigtui.text import fit, plain, width
 from rigtui.widgets.lines import Lines, Span
-from rigtui.words import SIGNS, count, usd
+from rigtui.words import SIGNS, count
 
 PHASES = {
     "connecting": ("◌", "connecting", "warn"),
@@ -51,9 +51,9 @@ def totals(state: State) -> list[Span]:
 
 
 def asked(state: State) -> Span:
-    """How many questions wait for a human."""
+    """How much waits for a person: questions, approvals, failures."""
     number = sum(entry.row is not None for entry in state.attention.values())
-    return (f"? {number} asks you  " if number == 1 else f"? {number} ask you  ", "warn") if number else ("", "muted")
+    return (f"? {number} {'needs' if number == 1 else 'need'} you  ", "warn") if number else ("", "muted")
 
 
 class Status(Lines, can_focus=False):
@@ -84,7 +84,9 @@ class Status(Lines, can_focus=False):
         else:
             left = [(" ", "text"), *totals(self._state)]
             spent = self._state.spent
-            right = [asked(self._state), (f"{usd(spent)} today" if spent is not None else "", "text")]
+            right = [asked(self._state), (f"${spent:,.2f} today" if spent is not None else "", "text")]
+            while len(left) > 2 and sum(width(text) for text, _ in left + right) >= cells:
+                left.pop(_least(left))
         room = cells - sum(width(text) for text, _ in right) - 1
         if room < 20:
             right, room = [], cells - 1
@@ -94,3 +96,8 @@ class Status(Lines, can_focus=False):
             used.append((text, tone))
             room -= width(text)
         return self.strip_of([*used, (" " * room, "text"), *right], cells)
+
+
+def _least(said: list[Span]) -> int:
+    """Index of what is missed least where there is no room for all: what is nothing, else what stands last."""
+    return next((index for index in range(len(said) - 1, 0, -1) if said[index][1] == "faint"), len(said) - 1)

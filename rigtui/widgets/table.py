@@ -13,6 +13,7 @@ from rigtui.widgets.lines import Lines, Span
 
 GAP, NARROW_GAP, NARROW = 2, 1, 100
 """Cells between two columns; the smaller where the table has fewer cells than the last."""
+WIDE = 110
 MARK = "▌"
 """Before the row with the cursor: the cursor is not told by its colour alone."""
 
@@ -27,7 +28,7 @@ class Column:
     keep_end: bool = False
     above: int = 0
     wide: int = 0
-    """Cells where the table has 120 or more; 0: the same."""
+    """Cells where the table has ``WIDE`` or more; 0: the same."""
 
 
 class Table(Lines):
@@ -142,7 +143,7 @@ class Table(Lines):
             width = self.cells_wide
             gap = self._gap
             shown = [
-                (i, c, c.wide if c.wide and width >= 120 else c.cells) for i, c in enumerate(self.columns) if width >= c.above
+                (i, c, c.wide if c.wide and width >= WIDE else c.cells) for i, c in enumerate(self.columns) if width >= c.above
             ]
             left = width - 2 - sum(cells + gap for _, _, cells in shown) + gap
             flexible = max(sum(not cells for _, _, cells in shown), 1)

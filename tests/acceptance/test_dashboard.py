@@ -122,6 +122,34 @@ def test_a_title_and_a_cost_posted_elsewhere_appear_and_a_killed_daemon_is_taken
     assert late == {}
 
 
+def test_a_question_posted_elsewhere_appears_and_is_answered_here(
+    daemon: Daemon, terminal: Terminal, size: tuple[int, int], record_property: Callable[[str, object], None]
+) -> None:
+    post(daemon, type="ISSUE_APPROVED", issueNumber=3, title="Move the warehouse")
+    terminal.until("Move the warehouse")
+    lease = daemon.ask("POST", "/api/assignments/claim", {"agentId": "dev-1"}).json["lease"]
+    asked = {"agentId": "dev-1", "fence": lease["fence"], "question": f"Which one, {word()}?", "options": ["Berlin", "Osaka"]}
+    answer = daemon.ask("POST", f"/api/leases/{lease['id']}/questions", asked)
+    assert answer.status == 201, answer.body
+    took = terminal.until(asked["question"])
+    record_property("seconds", round(took, 3))
+    print(size, "question", round(took, 3))
+    assert took < SOON
+    assert "? asks you" in terminal.text
+    assert "? 1 needs you" in terminal.text
+    terminal.press("Enter")
+    terminal.until("question_asked")
+    terminal.press("a")
+    terminal.until("or the number of one above")
+    terminal.press("2", "Enter")
+    terminal.until("send “Osaka”?")
+    terminal.press("Enter")
+    terminal.until("question_answered")
+    found = daemon.ask("GET", f"/api/v1/questions/{answer.json['questionId']}").json
+    assert (found["state"], found["answer"]) == ("answered", "Osaka")
+    terminal.until(lambda text: "needs you" not in text)
+
+
 def test_the_timeline_of_an_issue_grows_and_says_what_was_not_applied(daemon: Daemon, terminal: Terminal) -> None:
     post(daemon, type="ISSUE_APPROVED", issueNumber=7, title="Follow me")
     terminal.until("Follow me")

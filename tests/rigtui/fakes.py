@@ -7,10 +7,9 @@ from typing import TypeVar
 import msgspec
 
 from rig.client import Target
-from rig.wire.shapes.answers import Agent, Execution, Issue, TokenCounts
+from rig.wire.shapes.answers import Agent, AttentionItem, Execution, Issue, TokenCounts
 from rigtui.app import Dashboard
 from rigtui.history import Happened, History
-from rigtui.link import Question
 from rigtui.state import Change, Changed, Listed
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -60,7 +59,9 @@ def issue(number: int, state: str = "queued", **fields: object) -> Issue:
 
 def agent(name: str, online: bool = True) -> Agent:
     """An agent."""
-    return made(Agent, {"id": name, "status": "idle", "is_online": online, "issues_completed": 0, "issues_failed": 0})
+    given = {"id": name, "status": "idle", "is_online": online, "issues_completed": 0, "issues_failed": 0}
+    lists: dict[str, object] = {"available_providers": (), "providers": (), "integrations": ()}
+    return made(Agent, given | lists)
 
 
 def changed(row: Issue, sequence: int) -> Changed:
@@ -149,7 +150,15 @@ def history(stream: str, *events: tuple[str, dict[str, object]], **more: dict[st
 
 def question(number: int, text: str, *options: str) -> Listed:
     """The list of open questions with one about an issue."""
-    row = Question("q1", "question", f"acme/shop#{number}", text, list(options), "2025-06-15T15:06:00.000Z")
+    row = AttentionItem(
+        id="q1",
+        kind="question",
+        subject=f"acme/shop#{number}",
+        question=text,
+        options=options,
+        since="2025-06-15T15:06:00.000Z",
+        deadline=None,
+    )
     return Listed("attention", {"q1": row}, 1)
 
 
