@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
-from typing import TypeVar
+from typing import TypeVar, get_origin
 
 import msgspec
 
@@ -18,8 +18,9 @@ NOW = 1_750_000_000.0
 
 
 def made(shape: type[S], given: dict[str, object]) -> S:
-    """A row with what is given; what it must have besides is None."""
-    needed = {field.name: None for field in msgspec.structs.fields(shape) if field.required}
+    """A row with what is given; what it must have besides is None, or empty where it is a list."""
+    lists = (list, tuple)
+    needed = {f.name: () if get_origin(f.type) in lists else None for f in msgspec.structs.fields(shape) if f.required}
     return shape(**(needed | given))
 
 
@@ -59,9 +60,7 @@ def issue(number: int, state: str = "queued", **fields: object) -> Issue:
 
 def agent(name: str, online: bool = True) -> Agent:
     """An agent."""
-    given = {"id": name, "status": "idle", "is_online": online, "issues_completed": 0, "issues_failed": 0}
-    lists: dict[str, object] = {"available_providers": (), "providers": (), "integrations": ()}
-    return made(Agent, given | lists)
+    return made(Agent, {"id": name, "status": "idle", "is_online": online, "issues_completed": 0, "issues_failed": 0})
 
 
 def changed(row: Issue, sequence: int) -> Changed:
