@@ -211,3 +211,15 @@ async def test_a_cost_is_explained_line_by_line_and_summed_up(ask: Ask) -> None:
     summed = await ask("cost", "summary", "--days", "1")
     assert "$0.001000 in 1d" in summed.output
     assert isinstance((await ask("cost", "explain", "o/r#8")).exception, NotFound)
+
+
+async def test_why_names_the_reasons_with_their_events(edge: Edge, ask: Ask) -> None:
+    await edge.approve(4, dependsOn=["acme/web#1"])
+    table = (await ask("why", "acme/web#4")).output
+    assert table.splitlines()[0].split() == ["SEQ", "CODE", "WHY"]
+    assert "depends_on" in table
+    assert "acme/web#1, which is queued" in table
+    assert table.splitlines()[-1] == "acme/web#4 is queued"
+    (reason,) = json.loads((await ask("why", "acme/web#4", "-o", "json")).output)
+    assert reason["sequence"] == 4
+    assert isinstance((await ask("why", "acme/web#9")).exception, errors.NotFound)

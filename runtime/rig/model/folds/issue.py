@@ -38,10 +38,14 @@ _GATE: dict[str, dict[str, Any]] = {
 """What the merge gate's events say of an issue (R0-66). Who merges reads it; Rig never does."""
 
 
+_ENDS = ("issue_done", "work_completed")
+"""Events that an epic's open sub-issues keep from making it done (R0-62)."""
+
+
 def fold(event: Event, body: dict[str, Any], tables: Tables) -> None:
     """Apply an issue's event, or note why it does not apply."""
     before = tables.get(ISSUES, event.stream)
-    after, reason = step(before, event, body, open_subs(event.stream, tables) if event.type == "issue_done" else 0)
+    after, reason = step(before, event, body, open_subs(event.stream, tables) if event.type in _ENDS else 0)
     if reason is not None:
         tables.put(
             UNAPPLIED,
@@ -79,6 +83,8 @@ def step(row: IssueRow | None, event: Event, body: dict[str, Any], open_subs: in
     if reason is not None:
         return (replace(row, version=event.version, sequence=event.sequence) if row else None), reason
     row = row or _new(event, body)
+    if event.type == "work_completed" and to == "done" and open_subs:
+        to = "in_review"  # its own part is done; ISSUE_DONE ends it when its sub-issues are
     return _apply(row, to or row.state, event, body), None
 
 
