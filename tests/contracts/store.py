@@ -13,7 +13,7 @@ from rig.ids import SeededIds
 from rig.model import facts
 from rig.model.events import NewEvent, encode
 from rig.model.spend import spent
-from rig.model.tables import ISSUES, LEASES, QUEUE, SPEND, UNAPPLIED, USAGE, Query
+from rig.model.tables import ISSUES, LEASES, QUEUE, SPEND, UNAPPLIED, USAGE, Query, Where
 from rig.store.log import Log
 from rig.store.units import Claim, Cursor, Idempotency, Outcome, Timer, Unit
 
@@ -294,6 +294,29 @@ class StoreContract(ABC):
             2,
             4,
         )
+
+    @pytest.mark.parametrize(
+        "order", [("repo", "number"), ("-repo", "-number"), ("state", "-repo"), ("-state",), ("pr_number",)]
+    )
+    @pytest.mark.parametrize("states", [(), ("done",), ("queued", "in_progress", "done", "failed")])
+    async def test_the_pages_of_a_list_are_the_list(self, store: Log, order: tuple[str, ...], states: tuple[str, ...]) -> None:
+        """Rows that are equal by all of the order come by key, in the direction of its last column."""
+        await store.commit(unit(*(fact("ISSUE_APPROVED", n) for n in range(1, 13))))
+        await store.commit(unit(*(fact("WORK_STARTED", n, agentId="a") for n in (2, 3, 5, 7, 11))))
+        await store.commit(unit(*(fact("ISSUE_DONE", n) for n in (3, 11, 12)), fact("ESCALATED", 7)))
+        where: Where = (("state", "in", states),) if states else ()
+
+        def read(snapshot: Any) -> Any:
+            rows = [row for _, row in snapshot.page(Query(ISSUES, TENANT))]
+            pages = [snapshot.page(Query(ISSUES, TENANT, where, order, 2, offset)) for offset in range(0, 14, 2)]
+            return rows, [key for page in pages for key, _ in page]
+
+        rows, paged = await store.read(read)
+        rows = [row for row in rows if not states or row.state in states]
+        rows.sort(key=lambda row: row.stream, reverse=order[-1].startswith("-"))
+        for column in reversed(order):
+            rows.sort(key=lambda row: getattr(row, column.removeprefix("-")) or 0, reverse=column.startswith("-"))
+        assert paged == [row.stream for row in rows]
 
     async def test_totals_are_exact_by_group_and_filter(self, store: Log) -> None:
         def usage(agent: str, number: int, counted: int) -> NewEvent:

@@ -10,6 +10,8 @@ from rig.model.rows import Row
 INTEGER: Literal["INTEGER"] = "INTEGER"
 R = TypeVar("R", bound=Row)
 Column = str | int | None
+Where = tuple[tuple[str, Literal["=", "<", "<=", ">", ">=", "in"], Any], ...]
+"""Conditions that all hold: column, operator, value (several for ``in``)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,18 +23,21 @@ class Table(Generic[R]):
     columns: tuple[tuple[str, Literal["TEXT", "INTEGER"]], ...]
     extract: Callable[[R], tuple[Column, ...]]
     indexes: tuple[tuple[str, ...], ...] = ()
-    """Every index starts with the tenant by itself. Each costs every write, so there is none that no list reads."""
+    """Every index starts with the tenant by itself. Each costs every write, so there is none that no list reads.
+
+    One that ends with ``key`` has the whole order of a list, which is then paged without reading the rows before the page.
+    """
     sums: tuple[str, ...] = ()
     """Columns that ``Snapshot.totals`` adds up."""
 
 
 @dataclass(frozen=True)
 class Query(Generic[R]):
-    """A list of rows in a total order: by ``order`` (column, or ``-column`` for descending), then by key."""
+    """A list of rows in a total order: by ``order`` (column, or ``-column`` for descending), then by key in the last's direction."""
 
     table: Table[R]
     tenant: str
-    where: tuple[tuple[str, Literal["=", "<", "<=", ">", ">=", "in"], Any], ...] = ()
+    where: Where = ()
     order: tuple[str, ...] = ()
     limit: int = 100
     offset: int = 0
@@ -50,8 +55,13 @@ class Tables(Protocol):
     def delete(self, table: Table[Any], key: str) -> None: ...
 
     def scan(self, table: Table[R], prefix: str) -> Iterator[tuple[str, R]]:
-        """Rows whose key starts with ``prefix``, in key order."""
+        """Rows whose key is ``prefix`` and one part more, in key order; parts of a key end with a line break, so does the prefix."""
         ...
+
+
+def prefix_of(key: str) -> str:
+    """The prefix under which a scan finds a key, empty for a key of one part."""
+    return key[: key.rfind("\n") + 1]
 
 
 ISSUES = Table(
@@ -59,7 +69,7 @@ ISSUES = Table(
     rows.IssueRow,
     (("state", "TEXT"), ("repo", "TEXT"), ("number", "INTEGER"), ("branch", "TEXT"), ("pr_number", "INTEGER")),
     lambda r: (r.state, r.repo, r.number, r.branch, r.pr_number),
-    (("repo", "number"), ("state", "repo", "number")),
+    (("repo", "number", "key"), ("state", "repo", "number", "key")),
 )
 QUEUE = Table(
     "queue",
@@ -72,7 +82,7 @@ QUEUE = Table(
         ("not_before", "INTEGER"),
     ),
     lambda r: (int(r.ready), r.pool, r.rank, r.queued_sequence, r.not_before),
-    (("ready", "rank", "queued_sequence"),),
+    (("ready", "rank", "queued_sequence", "key", "pool", "not_before"),),
 )
 LINKS = Table("links", rows.LinkRow, (), lambda r: ())
 AGENTS = Table("agents", rows.AgentRow, (("status", "TEXT"), ("known", "INTEGER")), lambda r: (r.status, int(r.known)))
@@ -83,14 +93,14 @@ JOBS = Table(
     rows.JobRow,
     (("state", "TEXT"), ("issue", "TEXT"), ("created_at", "INTEGER")),
     lambda r: (r.state, r.issue, r.created_at),
-    (("created_at",), ("state", "created_at")),
+    (("created_at", "key"),),
 )
 EXECUTIONS = Table(
     "executions",
     rows.ExecutionRow,
     (("status", "TEXT"), ("issue", "TEXT"), ("agent", "TEXT"), ("job", "TEXT"), ("started_at", "INTEGER")),
     lambda r: (r.status, r.issue, r.agent, r.job, r.started_at),
-    (("started_at",), ("status", "started_at"), ("issue", "started_at")),
+    (("started_at", "key"), ("status", "started_at", "key"), ("issue", "started_at")),
 )
 LEASES = Table(
     "leases",

@@ -78,7 +78,7 @@ class MemoryBackend:
                 continue
             if all(columns[n] is not None and _COMPARE[op](columns[n], value) for n, op, value in query.where):
                 found.append((key, row, columns))
-        found.sort(key=lambda item: item[0])
+        found.sort(key=lambda item: item[0], reverse=bool(query.order) and query.order[-1].startswith("-"))
         for column in reversed(query.order):
             name = column.removeprefix("-")
             found.sort(key=lambda item, n=name: _nulls_first(item[2][n]), reverse=column.startswith("-"))  # type: ignore[misc]

@@ -1,5 +1,6 @@
 """Folding the log again: in place, into a scratch store to compare, or up to a moment into a file of its own (I5)."""
 
+import gc
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -15,17 +16,19 @@ from rig.clock import Micros
 from rig.errors import Conflict
 from rig.model import folds
 from rig.model.events import Event
-from rig.model.tables import ALL
+from rig.model.tables import ALL, R, Table, prefix_of
 from rig.store import schema
 from rig.store.backend import RowKey
 from rig.store.head import Head, HeadFile
 from rig.store.schema import FOLDS_VERSION, model_table
 from rig.store.sql import EVENT_COLUMNS, event_of
 from rig.store.sqlite import SqliteBackend, connect
-from rig.store.stage import Lru, RowStage, UnitTables
+from rig.store.stage import Lru, Rows, RowStage, UnitTables
 from rig.store.verify import DATABASE, HEAD
 
-CHUNK = 5000
+CHUNK = 20_000
+"""Events between two writes of rows: an issue's events come close together, and its row is then written once."""
+_MASK = (1 << 26) - 1
 
 
 class Digest(msgspec.Struct, frozen=True):
@@ -67,17 +70,17 @@ def digests(connection: sqlite3.Connection) -> list[Digest]:
     return found
 
 
-def fold_into(connection: sqlite3.Connection, chunks: Iterable[list[Event]]) -> int:
+def fold_into(connection: sqlite3.Connection, chunks: Iterable[list[Event]], rows: Rows | None = None) -> int:
     """Fold events into the read models of ``connection``; commits a chunk at a time unless a transaction is open.
 
-    Returns the last position.
+    ``rows`` reads those that are there, None: the connection does. Returns the last position.
     """
     backend = SqliteBackend(connection)
     cache: Lru[RowKey, Any] = Lru(50_000)
     position = 0
     own = not connection.in_transaction
     for events in chunks:
-        stage = RowStage(backend, cache)
+        stage = RowStage(rows or backend, cache)
         for event in events:
             tables = UnitTables(stage, event.tenant)
             folds.fold(event, tables)
@@ -88,16 +91,65 @@ def fold_into(connection: sqlite3.Connection, chunks: Iterable[list[Event]]) -> 
         backend.write_rows(stage.rows)
         if own:
             connection.execute("COMMIT")
+        if isinstance(rows, FreshRows):
+            rows.written(stage.rows)
         stage.adopt()
     return position
+
+
+class FreshRows:
+    """The rows of read models that were empty when a fold began: what it never wrote is not looked for in the database.
+
+    Written keys, and the prefixes that find them, set a bit each; two may share one, then the database is asked in vain.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._backend = SqliteBackend(connection)
+        self._bits = bytearray(1 << 23)
+
+    def written(self, keys: Iterable[RowKey]) -> None:
+        for key in keys:
+            self._set(key)
+            prefix = prefix_of(key[2])
+            if prefix:
+                self._set((key[0], key[1], prefix))
+
+    def row(self, table: Table[R], tenant: str, key: str) -> R | None:
+        return self._backend.row(table, tenant, key) if self._may_have((tenant, table.name, key)) else None
+
+    def scan(self, table: Table[R], tenant: str, prefix: str) -> Iterable[tuple[str, R]]:
+        return self._backend.scan(table, tenant, prefix) if self._may_have((tenant, table.name, prefix)) else ()
+
+    def _set(self, key: RowKey) -> None:
+        place = hash(key) & _MASK
+        self._bits[place >> 3] |= 1 << (place & 7)
+
+    def _may_have(self, key: RowKey) -> bool:
+        place = hash(key) & _MASK
+        return bool(self._bits[place >> 3] >> (place & 7) & 1)
+
+
+def fold_anew(connection: sqlite3.Connection, log: sqlite3.Connection) -> None:
+    """Fold the whole ``log`` into the read models of ``connection``, which are made anew; lists' indexes come last.
+
+    Nothing is made in a circle, so the collector of cycles only looks for nothing meanwhile.
+    """
+    schema.make_read_models(Database(connection), indexed=False)
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        fold_into(connection, read_log(log), FreshRows(connection))
+    finally:
+        if collecting:
+            gc.enable()
+    schema.index_read_models(Database(connection))
 
 
 def refold(connection: sqlite3.Connection) -> None:
     """Make the read models anew from the log, in one transaction."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        schema.make_read_models(Database(connection))
-        fold_into(connection, read_log(connection))
+        fold_anew(connection, connection)
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('folds', ?)", (str(FOLDS_VERSION),))
         connection.execute("COMMIT")
     except BaseException:
@@ -131,7 +183,7 @@ def scratch_store(path: Path | str) -> Iterator[sqlite3.Connection]:
 def folded_again(connection: sqlite3.Connection, scratch: Path) -> list[Digest]:
     """The hashes that the read models should have, by folding the log of ``connection`` into a scratch database."""
     with scratch_store(scratch) as other:
-        fold_into(other, read_log(connection))
+        fold_anew(other, connection)
         return digests(other)
 
 

@@ -1,13 +1,14 @@
 """SQL that both of SQLite's sides share: how rows are decoded, how a ``Query`` reads, and what an error means."""
 
 import sqlite3
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 import msgspec
 
 from rig.model.events import Event
-from rig.model.tables import Query, R, Table
+from rig.model.tables import Query, R, Table, Where
 from rig.store.schema import model_table
 from rig.store.units import Timer
 from rig.store.writer import Damaged, StoreFault, SyncFailed, WriteRefused
@@ -53,10 +54,63 @@ _OPERATORS = {"=": "=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
 def select(query: Query[Any], what: str = "key, doc", *, paged: bool = True) -> tuple[str, list[Any]]:
     """The statement and the arguments of a query. Names come from the table's declaration, values are bound."""
+    if paged and query.order and (query.offset or _alternatives(query)):
+        return _picked(query)
+    sql, arguments = _matching(query, query.where, what)
+    if paged:
+        sql += f" ORDER BY {', '.join(_order(query))} LIMIT ? OFFSET ?"
+        arguments += (query.limit, query.offset)
+    return sql, arguments
+
+
+def _picked(query: Query[Any]) -> tuple[str, list[Any]]:
+    """A page in two steps: which rows, from an index alone, then their documents.
+
+    In one step SQLite reads every row that an offset skips, and all rows of an ``in`` to sort them; so each value of an ``in``
+    is a search of its own, whose results come in the order of the index and are merged.
+    """
+    order = _order(query)
+    columns = [term.removesuffix(" DESC") for term in order]
+    searches, arguments = [], []
+    column, values = _alternatives(query) or ("", ())
+    for where in [_instead(query, column, value) for value in values] or [query.where]:
+        sql, bound = _matching(query, where, ", ".join(columns))
+        searches.append(sql)
+        arguments += bound
+    pick = f"{' UNION ALL '.join(searches)} ORDER BY {', '.join(order)} LIMIT ? OFFSET ?"
+    rows = f"{model_table(query.table.name)} AS found ON found.tenant = ? AND found.key = place.key"
+    terms = ", ".join(f"place.{term}" for term in order)
+    arguments += (query.limit, query.offset, query.tenant)
+    return f"SELECT found.key, found.doc FROM ({pick}) AS place JOIN {rows} ORDER BY {terms}", arguments
+
+
+def _alternatives(query: Query[Any]) -> tuple[str, Sequence[Any]] | None:
+    """The first column that may have one of several values."""
+    return next(((column, value) for column, operator, value in query.where if operator == "in" and value), None)
+
+
+def _instead(query: Query[Any], column: str, value: Any) -> Where:
+    """The conditions, with one value for that column in place of several."""
+    return tuple((c, "=", value) if (c, operator) == (column, "in") else (c, operator, v) for c, operator, v in query.where)
+
+
+def _order(query: Query[Any]) -> list[str]:
+    """The terms of ORDER BY: rows that are equal by all columns come by key, in the direction of the last."""
+    columns = {name for name, _ in query.table.columns}
+    terms = []
+    for column in query.order:
+        name = column.removeprefix("-")
+        if name not in columns:
+            raise KeyError(name)
+        terms.append(f"{name} DESC" if column.startswith("-") else name)
+    return [*terms, "key DESC" if query.order and query.order[-1].startswith("-") else "key"]
+
+
+def _matching(query: Query[Any], where: Where, what: str) -> tuple[str, list[Any]]:
     columns = {name for name, _ in query.table.columns}
     sql = [f"SELECT {what} FROM {model_table(query.table.name)} WHERE tenant = ?"]
     arguments: list[Any] = [query.tenant]
-    for column, operator, value in query.where:
+    for column, operator, value in where:
         if column not in columns:
             raise KeyError(column)
         if operator == "in":
@@ -68,15 +122,6 @@ def select(query: Query[Any], what: str = "key, doc", *, paged: bool = True) -> 
     if query.after_key is not None:
         sql.append("AND key > ?")
         arguments.append(query.after_key)
-    if paged:
-        order = []
-        for column in query.order:
-            name = column.removeprefix("-")
-            if name not in columns:
-                raise KeyError(name)
-            order.append(f"{name} DESC" if column.startswith("-") else name)
-        sql.append(f"ORDER BY {', '.join([*order, 'key'])} LIMIT ? OFFSET ?")
-        arguments.extend((query.limit, query.offset))
     return " ".join(sql), arguments
 
 
