@@ -12,7 +12,7 @@ from textual.theme import Theme
 from textual.timer import Timer
 
 from rig.client import Target
-from rig.errors import RigError
+from rig.errors import RigError, Unreachable
 from rigtui import keymap
 from rigtui.link import Link
 from rigtui.screens.answer import AnswerScreen
@@ -212,7 +212,7 @@ async def answers(where: Callable[[], Target]) -> None:
     async with Client(where(), timeout=10.0) as client:
         try:
             await client.call("list_queue", limit=1)
-        except RigError as error:
-            if error.exit_code != 6:
-                raise
-            raise type(error)(f"{error.message}; start one with `rig serve`, or name another: rigtui URL") from None
+        except Unreachable:
+            raise Unreachable(
+                f"nothing answers at {client.target.url}; start a daemon with `rig serve`, or name another one: rigtui URL"
+            ) from None

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
 import msgspec
 
@@ -31,6 +31,14 @@ PATIENCE = 10.0
 """Seconds that an answer may take before the connection counts as lost."""
 
 
+def lenient(shape: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    """A row's shape for daemons of other versions: a field that one does not send is None, or empty where it is a list."""
+    empty = {f.name: () if get_origin(f.type) in (list, tuple) else None for f in msgspec.structs.fields(shape)}
+    named = {f.name: f.encode_name for f in msgspec.structs.fields(shape)}
+    fields = [(f.name, f.type, empty[f.name]) for f in msgspec.structs.fields(shape) if f.required]
+    return msgspec.defstruct(shape.__name__, fields, bases=(shape,), rename=named, kw_only=True)
+
+
 LISTS: dict[View, str] = {
     "issues": "list_issues",
     "queue": "list_queue",
@@ -39,10 +47,10 @@ LISTS: dict[View, str] = {
 }
 """View to the operation that lists it."""
 ROWS: dict[str, type[msgspec.Struct]] = {
-    "issues": answers.Issue,
-    "queue": answers.Assignment,
-    "agents": answers.Agent,
-    "attention": answers.AttentionItem,
+    "issues": lenient(answers.Issue),
+    "queue": lenient(answers.Assignment),
+    "agents": lenient(answers.Agent),
+    "attention": lenient(answers.AttentionItem),
 }
 """View to the shape of its rows."""
 KEYS = {"issues": "stream_id", "queue": "stream_id", "agents": "id", "attention": "id"}
@@ -227,8 +235,9 @@ class Link:
             await self._wake.wait()
             self._wake.clear()
             wanted, self._wanted = self._wanted, set()
+            began = self.time()
             await self._read(client, wanted)
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(max(PAUSE, 4 * (self.time() - began)))  # a daemon that is slow is not asked all the time
 
     async def _ping(self, client: Client) -> None:
         now = asyncio.get_running_loop().time
@@ -243,6 +252,7 @@ class Link:
                 asked.cancel()
             self._tell(Connection("live", lag=now() - began))
             await self._read_spent(client)
+            await self._read(client, ("agents",))  # that one went silent changes no row
             await asyncio.sleep(PING)
 
     def _hands(self, health: Any) -> None:

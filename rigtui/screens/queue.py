@@ -48,8 +48,8 @@ class QueueScreen(RigScreen):
             "nothing fits the filter; esc takes it away"
             if self.wanted
             else "no work yet: rig issue create OWNER/REPO#1 --title …, or POST /api/events"
-            if state.phase != "connecting"
-            else "reading…"
+            if state.phase in ("live", "behind")
+            else "nothing was read yet"
         )
         self._table.show(board.keys(state, self.wanted))
         self._show_questions(state)

@@ -85,7 +85,7 @@ class Status(Lines, can_focus=False):
             left = [(" ", "text"), *totals(self._state)]
             spent = self._state.spent
             right = [asked(self._state), (f"${spent:,.2f} today" if spent is not None else "", "text")]
-            while len(left) > 2 and sum(width(text) for text, _ in left + right) >= cells:
+            while len(left) > 2 and sum(width(text) for text, _ in left + right) > cells - 3:
                 left.pop(_least(left))
         room = cells - sum(width(text) for text, _ in right) - 1
         if room < 20:

@@ -9,6 +9,7 @@ import pytest
 
 from rig.client import Frame, Target
 from rig.errors import BadGateway, Unreachable
+from rig.wire.shapes.answers import Issue
 from rigtui import link as module
 from rigtui.link import Link, change_of
 from rigtui.state import VIEWS, Change, Changed, Connection, Listed, Missed, State, reduce
@@ -34,7 +35,15 @@ def row(view: str, key: str, shown: object, sequence: int = 7) -> bytes:
     ],
 )
 def test_a_frame_is_a_change_of_rows_or_none(event: str, data: bytes, change: Change | None) -> None:
-    assert change_of(event, data) == change
+    found = change_of(event, data)
+    assert msgspec.to_builtins(found) == msgspec.to_builtins(change)
+
+
+def test_a_field_that_another_version_does_not_send_is_empty() -> None:
+    found = change_of("row", row("issues", "acme/shop#1", {"streamId": "acme/shop#1", "state": "queued", "of-later": 1}))
+    assert isinstance(found, Changed)
+    assert isinstance(found.row, Issue)
+    assert (found.row.stream_id, found.row.title, found.row.labels) == ("acme/shop#1", None, ())
 
 
 class Daemon:
@@ -102,7 +111,7 @@ async def follow(until: Any) -> list[Change]:
 async def test_lists_come_first_and_then_what_changed_since(daemon: type[Daemon]) -> None:
     told = await follow(lambda told: any(getattr(change, "usd", None) for change in told))
     views = [change.view for change in told if isinstance(change, Listed)]
-    assert sorted(views) == sorted(VIEWS)
+    assert sorted(views[: len(VIEWS)]) == sorted(VIEWS)
     state = reduce(State(), told)
     assert {key: entry.row.state for key, entry in state.issues.items()} == {"acme/shop#1": "done", "acme/shop#2": "queued"}
     assert state.phase == "live"
