@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.rules import pytest_addoption, pytest_configure
+from tests.servers.postgres import postgres_server, postgres_url
 
-__all__ = ["pytest_addoption", "pytest_configure"]
+__all__ = ["postgres_server", "postgres_url", "pytest_addoption", "pytest_configure"]
 
 Require = Callable[[str], str]
 
@@ -33,6 +34,12 @@ def require() -> Require:
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def missing() -> Callable[[str], None]:
+    """``missing("PostgreSQL")`` skips the test, or fails it with CI=true."""
+    return _missing
 
 
 @pytest.fixture(scope="session")

@@ -49,9 +49,9 @@ from rig.reactors.questions import Questions
 from rig.reactors.reporting import LogReporter
 from rig.reactors.settings import LiveConfiguration
 from rig.reactors.vitals import Vitals
+from rig.store.location import locate, open_store
+from rig.store.lock import DirectoryLock
 from rig.store.log import Log
-from rig.store.memory import open_memory
-from rig.store.opening import open_sqlite
 from rig.vault.master import open_vault
 from rig.vault.operator import leave_address, operator_token
 from rig.vault.secrets import FILE as SECRETS_FILE
@@ -202,17 +202,15 @@ class Service:
     # Parts
 
     async def _open_store(self) -> Log:
-        url = self.settings.settings.store.url
+        location = locate(self.settings.settings.store.url, self.settings.data_dir)
         config.usable_data_dir(self.settings.data_dir)
-        if url == "memory:":
-            store = open_memory(clock=self.clock, ids=self.ids)
-        else:
-            directory = Path(url.removeprefix("sqlite:")).expanduser() if url else self.settings.data_dir
-            opened = open_sqlite(directory, clock=self.clock, ids=self.ids, on_fatal=self._fatal)
-            store = opened.log
+        if location.kind == "postgres":  # what is not the log is in the data directory, and one daemon's alone
+            self._stack.callback(DirectoryLock(self.settings.data_dir).release)
+        opened = open_store(location, clock=self.clock, ids=self.ids, on_fatal=self._fatal)
+        if opened.verify_older is not None:
             self._background(opened.verify_older(), "verifying the log")
-        self._stack.push_async_callback(store.close)
-        return store
+        self._stack.push_async_callback(opened.log.close)
+        return opened.log
 
     def _make_inbox(self) -> Inbox:
         return Inbox(

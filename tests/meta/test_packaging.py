@@ -64,7 +64,8 @@ FILES_ONLY = {"flask_swagger_ui"}
 
 
 def test_what_is_imported_is_depended_on_and_the_other_way_round(repository: Path, project: dict[str, Any]) -> None:
-    names = [canonicalize_name(Requirement(line).name) for line in project["project"]["dependencies"]]
+    lines = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["postgres"]]
+    names = [canonicalize_name(Requirement(line).name) for line in lines]
     assert (
         _imported(repository) - {"rig", "rigtui", "pytest"}
         == {IMPORT_NAMES.get(n, n.replace("-", "_")) for n in names} - FILES_ONLY

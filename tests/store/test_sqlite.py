@@ -234,7 +234,7 @@ async def test_read_models_made_by_other_folds_are_folded_again_at_start(tmp_pat
 async def test_the_time_machine_gives_the_store_as_it_stood(tmp_path: Path) -> None:
     await filled(tmp_path / "d", 10)
     with doctor.reading(tmp_path / "d") as connection:
-        rebuild.store_until(connection, tmp_path / "then", position=4)
+        rebuild.store_until(rebuild.read_log(connection), rebuild.stored_id(connection), tmp_path / "then", position=4)
     store = opened(tmp_path / "then")
     with store.log.snapshot() as snapshot:
         assert snapshot.position == 4

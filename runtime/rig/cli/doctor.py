@@ -62,11 +62,24 @@ def _findings(config: Path | None, data_dir: Path | None, store: str | None) -> 
     yield checks.of_sandbox()
     if here.configuration.settings.store.url == "memory:":
         yield Finding("warn", "store", "store.url is memory: nothing is kept")
+    elif here.location.kind == "postgres":
+        yield from _on_postgres(here.location.url)
     else:
         try:
             yield from examine(here.store)
         except OSError as error:
             yield Finding("fail", "store", f"{here.store}: {(error.strerror or str(error)).lower()}")
+
+
+def _on_postgres(url: str) -> "Iterator[Finding]":
+    from rig.store.doctor import Finding
+
+    try:
+        from rig.store.postgres.doctor import examine
+    except RigError as error:
+        yield Finding("fail", "store", error.message)
+    else:
+        yield from examine(url)
 
 
 def _accept(directory: Path) -> None:

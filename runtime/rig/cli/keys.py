@@ -100,17 +100,17 @@ def _asks(remote: Remote) -> bool:
 
     from rig.store.lock import holder
 
-    return bool(remote.url or os.environ.get("RIG_URL")) or holder(place(remote.data_dir).store) is not None
+    return bool(remote.url or os.environ.get("RIG_URL")) or holder(place(remote.data_dir).location.folder) is not None
 
 
 def _in_store(remote: Remote, job: "Callable[[Log], Awaitable[T]]") -> T:
-    """Run ``job`` on the store of the data directory, alone. Raises DataDirInUse, LogCorrupt, ConfigError."""
-    from rig.store.opening import open_sqlite
+    """Run ``job`` on the store itself, alone. Raises DataDirInUse, LogCorrupt, ConfigError, StorageUnavailable."""
+    from rig.store.location import open_store
 
-    directory = place(remote.data_dir).store
+    location = place(remote.data_dir).location
 
     async def working() -> T:
-        log = open_sqlite(directory).log
+        log = open_store(location).log
         try:
             return await job(log)
         finally:

@@ -12,7 +12,7 @@ from rig.cli.remote import data_dir_option
 @data_dir_option
 @click.option("--host", metavar="HOST", help="Address to listen on; default: 127.0.0.1.")
 @click.option("--port", type=click.IntRange(0, 65535), metavar="PORT", help="Port; 0 takes a free one. Default: 8080.")
-@click.option("--store", metavar="URL", help="Where the log lives: sqlite:FOLDER or memory:.")
+@click.option("--store", metavar="URL", help="Where the log lives: sqlite:FOLDER, postgresql://USER@HOST/DATABASE or memory:.")
 @click.option("--plugins-dir", type=click.Path(path_type=Path), metavar="DIR", help="Folder of one-file plugins.")
 def serve(
     config: Path | None,

@@ -1,12 +1,13 @@
 """``rig export``, ``rig backup``, ``rig restore``, ``rig erase``: the log as text, whole data directories, and leaks."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from rig.cli.output import say
-from rig.cli.places import place, store_options
+from rig.cli.places import Place, place, store_options
 
 KIND = click.Path(path_type=Path)
 
@@ -16,12 +17,23 @@ KIND = click.Path(path_type=Path)
 @store_options
 def export(data_dir: Path | None, store: str | None, until: int | None) -> None:
     """Print the log as NDJSON, also beside a running daemon."""
-    from rig.store.transfer import export as exported
-
     out = sys.stdout.buffer
-    for line in exported(place(data_dir, store).store, until):
+    for line in _exported(place(data_dir, store), until):
         out.write(line + b"\n")
     out.flush()
+
+
+def _exported(here: Place, until: int | None) -> Iterator[bytes]:
+    from rig.store import transfer
+
+    if here.location.kind == "postgres":
+        from rig.store.postgres.opening import reading
+        from rig.store.postgres.rebuild import read_log
+
+        with reading(here.location.url) as session:
+            yield from transfer.export_lines(read_log(session), until)
+    else:
+        yield from transfer.export(here.store, until)
 
 
 @click.command()

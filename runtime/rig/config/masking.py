@@ -5,12 +5,10 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from rig.config.addresses import MASK, Address, without_password
 from rig.config.layers import leaves
 from rig.config.references import is_reference
 from rig.config.sections import Settings
-
-MASK = "********"
-"""What is shown in place of a secret that is set."""
 
 Models = Mapping[str, type[BaseModel]]
 
@@ -69,12 +67,22 @@ def _shown(value: Any, key: str = "") -> Any:
         text = value.get_secret_value()
         return text if is_reference(text) or not text else MASK
     if isinstance(value, BaseModel):
-        return {name: _shown(inner, name) for name, inner in value if inner is not None}
+        addresses = _addresses(type(value))
+        return {
+            name: without_password(inner) if name in addresses else _shown(inner, name)
+            for name, inner in value
+            if inner is not None
+        }
     if isinstance(value, Mapping):
         return {str(name): _shown(_hidden(inner) if key == "env" else inner) for name, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_shown(inner) for inner in value]
     return value if isinstance(value, str | int | float | bool) or value is None else str(value)
+
+
+def _addresses(model: type[BaseModel]) -> set[str]:
+    """The keys of a model whose values are URLs that may hold a password."""
+    return {name for name, field in model.model_fields.items() if any(isinstance(m, Address) for m in field.metadata)}
 
 
 def _spelled(value: Any, prefix: str) -> Iterator[str]:
@@ -83,7 +91,10 @@ def _spelled(value: Any, prefix: str) -> Iterator[str]:
         if text and not is_reference(text):
             yield prefix.rstrip(".")
     elif isinstance(value, BaseModel | Mapping):
+        addresses = _addresses(type(value)) if isinstance(value, BaseModel) else ()
         for name, inner in value.items() if isinstance(value, Mapping) else value:
+            if name in addresses and without_password(inner) != inner:
+                yield f"{prefix}{name}"
             yield from _spelled(inner, f"{prefix}{name}.")
     elif isinstance(value, list | tuple):
         for index, inner in enumerate(value):

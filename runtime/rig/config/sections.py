@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from rig.config.addresses import Address
 from rig.config.references import secret_name
 
 
@@ -55,8 +56,8 @@ class Server(Section):
 class Store(Section):
     """Where the log lives."""
 
-    url: str = Field("", pattern=r"^(|memory:|sqlite:.+)$")
-    """Empty: SQLite in the data directory. `sqlite:FOLDER` puts it elsewhere, `memory:` keeps nothing."""
+    url: Annotated[str, Address()] = Field("", pattern=r"^(|memory:|sqlite:.+|postgres(ql)?://[^\s]+)$")
+    """Empty: SQLite in the data directory. `sqlite:FOLDER`: elsewhere; `postgresql://USER@HOST/DATABASE`: there; `memory:`: kept nowhere."""
 
 
 class Auth(Section):

@@ -1,6 +1,7 @@
 """What the engine needs of a database: a few reads on the writer's thread and one write a batch."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from typing import Any, Protocol
 
 import msgspec
@@ -12,6 +13,11 @@ from rig.store.units import Outcome, Timer
 
 RowKey = tuple[str, str, str]
 """(tenant, table name, key)."""
+
+
+def scope_key(scope: str) -> bytes:
+    """The primary key of an idempotency scope: its sha256, halved."""
+    return sha256(scope.encode()).digest()[:16]
 
 
 class Answered(msgspec.Struct, frozen=True):

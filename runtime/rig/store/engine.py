@@ -22,6 +22,7 @@ from rig.model.tables import ENTRIES, ISSUES, LEASES, QUEUE, STREAMS, Query
 from rig.model.upcasters import stamped
 from rig.store.backend import Answered, Backend, RowKey, Staged
 from rig.store.chain import envelope, link
+from rig.store.faults import Unsettled
 from rig.store.port import Batch
 from rig.store.stage import Lru, RowStage, UnitTables
 from rig.store.units import Claim, Committed, Outcome, Timer, Unit
@@ -47,25 +48,52 @@ class Engine:
         self._rows: Lru[RowKey, Any] = Lru(cached_rows)
         self._versions: Lru[tuple[str, str], int] = Lru(2 * cached_rows)
         self._sequences: dict[str, int] = {}
+        self._stale = False
+        """Set after a failure: the end is read again before the next batch."""
+        self._doubted: tuple[Unsettled, Batch] | None = None
+
+    @property
+    def doubted(self) -> bool:
+        """Whether it is not known yet if the last batch was stored."""
+        return self._doubted is not None
+
+    def settle(self) -> Batch | None:
+        """The batch in doubt, if it was stored after all; None when there is none. Raises what the backend raises."""
+        if self._doubted is None:
+            return None
+        doubt, batch = self._doubted
+        stored = doubt.look()
+        self._doubted = None
+        return batch if stored else None
 
     def forget(self) -> None:
         """Drop what is cached; after a failure of the database nothing remembered is trusted."""
         self._rows.clear()
         self._versions.clear()
         self._sequences.clear()
+        self._stale = True
+
+    def _refresh(self) -> None:
         end = self.backend.end()
-        self.position, self.hash = end.position, end.hash
+        self.position, self.hash, self._at = end.position, end.hash, max(end.at, self._at)
+        self._stale = False
 
     def run(self, work: Sequence[Unit | Claim]) -> tuple[list[Result], Batch]:
-        """Decide, write and adopt a batch. Raises what the backend raises; then nothing of it is stored."""
-        batch = _BatchRun(self)
-        results = batch.decide(work)
-        if batch.staged:
-            self.backend.write(batch.staged)
-        self._adopt(batch)
-        return results, Batch(
-            events=tuple(batch.staged.events), rows=batch.staged.rows, timers_changed=bool(batch.staged.timers)
-        )
+        """Decide, write and adopt a batch. Raises what the backend raises; then nothing of it is stored, or, for Unsettled,
+        ``settle`` tells later."""
+        if self._stale:
+            self._refresh()
+        run = _BatchRun(self)
+        results = run.decide(work)
+        batch = Batch(events=tuple(run.staged.events), rows=run.staged.rows, timers_changed=bool(run.staged.timers))
+        if run.staged:
+            try:
+                self.backend.write(run.staged)
+            except Unsettled as doubt:
+                self._doubted = (doubt, batch)
+                raise
+        self._adopt(run)
+        return results, batch
 
     def _adopt(self, batch: "_BatchRun") -> None:
         self.position, self.hash, self._at = batch.position, batch.hash, batch.at

@@ -2,7 +2,7 @@
 
 import gc
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -29,6 +29,9 @@ from rig.store.verify import DATABASE, HEAD
 CHUNK = 20_000
 """Events between two writes of rows: an issue's events come close together, and its row is then written once."""
 _MASK = (1 << 26) - 1
+
+Changed = dict[RowKey, Any | None]
+"""Rows by (tenant, table, key), None for one that is deleted."""
 
 
 class Digest(msgspec.Struct, frozen=True):
@@ -57,17 +60,21 @@ def digests(connection: sqlite3.Connection) -> list[Digest]:
     found = []
     there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     for table in ALL:
-        total, count = sha256(), 0
         if model_table(table.name) not in there:  # made by older folds
-            found.append(Digest(table.name, 0, total.hexdigest()))
+            found.append(digest(table.name, ()))
             continue
-        for tenant, key, doc in connection.execute(
-            f"SELECT tenant, key, doc FROM {model_table(table.name)} ORDER BY tenant, key"
-        ):
-            total.update(b"%s\n%s\n%s\n" % (tenant.encode(), key.encode(), doc if isinstance(doc, bytes) else b"not bytes"))
-            count += 1
-        found.append(Digest(table.name, count, total.hexdigest()))
+        rows = connection.execute(f"SELECT tenant, key, doc FROM {model_table(table.name)} ORDER BY tenant, key")
+        found.append(digest(table.name, rows))
     return found
+
+
+def digest(table: str, rows: Iterable[tuple[str, str, Any]]) -> Digest:
+    """The hash of (tenant, key, document) rows in key order; the same on every backend."""
+    total, count = sha256(), 0
+    for tenant, key, doc in rows:
+        total.update(b"%s\n%s\n%s\n" % (tenant.encode(), key.encode(), doc if isinstance(doc, bytes) else b"not bytes"))
+        count += 1
+    return Digest(table, count, total.hexdigest())
 
 
 def fold_into(connection: sqlite3.Connection, chunks: Iterable[list[Event]], rows: Rows | None = None) -> int:
@@ -76,21 +83,30 @@ def fold_into(connection: sqlite3.Connection, chunks: Iterable[list[Event]], row
     ``rows`` reads those that are there, None: the connection does. Returns the last position.
     """
     backend = SqliteBackend(connection)
+    own = not connection.in_transaction
+
+    def write(changed: Changed) -> None:
+        if own:
+            connection.execute("BEGIN")
+        backend.write_rows(changed)
+        if own:
+            connection.execute("COMMIT")
+
+    return fold_chunks(rows or backend, chunks, write)
+
+
+def fold_chunks(rows: Rows, chunks: Iterable[list[Event]], write: Callable[[Changed], None]) -> int:
+    """Fold events over ``rows`` and ``write`` what changes, a chunk at a time. Returns the last position."""
     cache: Lru[RowKey, Any] = Lru(50_000)
     position = 0
-    own = not connection.in_transaction
     for events in chunks:
-        stage = RowStage(rows or backend, cache)
+        stage = RowStage(rows, cache)
         for event in events:
             tables = UnitTables(stage, event.tenant)
             folds.fold(event, tables)
             tables.accept()
             position = event.position
-        if own:
-            connection.execute("BEGIN")
-        backend.write_rows(stage.rows)
-        if own:
-            connection.execute("COMMIT")
+        write(stage.rows)
         if isinstance(rows, FreshRows):
             rows.written(stage.rows)
         stage.adopt()
@@ -103,8 +119,8 @@ class FreshRows:
     Written keys, and the prefixes that find them, set a bit each; two may share one, then the database is asked in vain.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._backend = SqliteBackend(connection)
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
         self._bits = bytearray(1 << 23)
 
     def written(self, keys: Iterable[RowKey]) -> None:
@@ -115,10 +131,10 @@ class FreshRows:
                 self._set((key[0], key[1], prefix))
 
     def row(self, table: Table[R], tenant: str, key: str) -> R | None:
-        return self._backend.row(table, tenant, key) if self._may_have((tenant, table.name, key)) else None
+        return self._rows.row(table, tenant, key) if self._may_have((tenant, table.name, key)) else None
 
     def scan(self, table: Table[R], tenant: str, prefix: str) -> Iterable[tuple[str, R]]:
-        return self._backend.scan(table, tenant, prefix) if self._may_have((tenant, table.name, prefix)) else ()
+        return self._rows.scan(table, tenant, prefix) if self._may_have((tenant, table.name, prefix)) else ()
 
     def _set(self, key: RowKey) -> None:
         place = hash(key) & _MASK
@@ -129,19 +145,23 @@ class FreshRows:
         return bool(self._bits[place >> 3] >> (place & 7) & 1)
 
 
-def fold_anew(connection: sqlite3.Connection, log: sqlite3.Connection) -> None:
-    """Fold the whole ``log`` into the read models of ``connection``, which are made anew; lists' indexes come last.
-
-    Nothing is made in a circle, so the collector of cycles only looks for nothing meanwhile.
-    """
-    schema.make_read_models(Database(connection), indexed=False)
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """A fold makes nothing in a circle, so the collector of cycles only looks for nothing meanwhile."""
     collecting = gc.isenabled()
     gc.disable()
     try:
-        fold_into(connection, read_log(log), FreshRows(connection))
+        yield
     finally:
         if collecting:
             gc.enable()
+
+
+def fold_anew(connection: sqlite3.Connection, chunks: Iterable[list[Event]]) -> None:
+    """Fold a whole log into the read models of ``connection``, which are made anew; lists' indexes come last."""
+    schema.make_read_models(Database(connection), indexed=False)
+    with uncollected():
+        fold_into(connection, chunks, FreshRows(SqliteBackend(connection)))
     schema.index_read_models(Database(connection))
 
 
@@ -149,7 +169,7 @@ def refold(connection: sqlite3.Connection) -> None:
     """Make the read models anew from the log, in one transaction."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        fold_anew(connection, connection)
+        fold_anew(connection, read_log(connection))
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('folds', ?)", (str(FOLDS_VERSION),))
         connection.execute("COMMIT")
     except BaseException:
@@ -182,13 +202,28 @@ def scratch_store(path: Path | str) -> Iterator[sqlite3.Connection]:
 
 def folded_again(connection: sqlite3.Connection, scratch: Path) -> list[Digest]:
     """The hashes that the read models should have, by folding the log of ``connection`` into a scratch database."""
+    return folded(read_log(connection), scratch)
+
+
+def folded(chunks: Iterable[list[Event]], scratch: Path) -> list[Digest]:
+    """The hashes of the read models of a log, by folding it into a scratch database."""
     with scratch_store(scratch) as other:
-        fold_anew(other, connection)
+        fold_anew(other, chunks)
         return digests(other)
 
 
+def stored_id(connection: sqlite3.Connection) -> bytes:
+    """The identity of the store in a database."""
+    return connection.execute("SELECT value FROM meta WHERE key = 'store_id'").fetchone()[0]  # type: ignore[no-any-return]
+
+
 def store_until(
-    connection: sqlite3.Connection, directory: Path, *, position: int | None = None, at: Micros | None = None
+    chunks: Iterable[list[Event]],
+    store_id: bytes,
+    directory: Path,
+    *,
+    position: int | None = None,
+    at: Micros | None = None,
 ) -> Head:
     """The store as it stood after ``position`` or at the instant ``at``, as a data directory of its own.
 
@@ -199,14 +234,13 @@ def store_until(
         raise Conflict(f"{directory} holds a store already; name an empty directory")
     last: Event | None = None
     with scratch_store(directory / DATABASE) as other:
-        for events in read_log(connection):
+        for events in chunks:
             kept = [e for e in events if (position is None or e.position <= position) and (at is None or e.at <= at)]
             if kept:
                 _copy(other, kept)
                 last = kept[-1]
             if len(kept) < len(events):
                 break
-        store_id = connection.execute("SELECT value FROM meta WHERE key = 'store_id'").fetchone()[0]
         other.execute("INSERT INTO meta VALUES ('store_id', ?)", (store_id,))
         other.execute("INSERT INTO meta VALUES ('folds', ?)", (str(FOLDS_VERSION),))
     head = Head(store_id, last.position if last else 0, last.hash if last else bytes(32))

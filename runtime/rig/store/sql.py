@@ -9,9 +9,9 @@ import msgspec
 
 from rig.model.events import Event
 from rig.model.tables import Query, R, Table, Where
+from rig.store.faults import Damaged, StoreFault, SyncFailed, WriteRefused
 from rig.store.schema import model_table
 from rig.store.units import Timer
-from rig.store.writer import Damaged, StoreFault, SyncFailed, WriteRefused
 
 EVENT_COLUMNS = (
     "position, tenant, sequence, stream, version, type, id, at, principal, operation, request_id, meta, body, body_hash, hash"

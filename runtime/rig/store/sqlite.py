@@ -9,7 +9,6 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,14 @@ from msgspec.structs import astuple
 
 from rig.model.events import encode
 from rig.model.tables import BY_NAME, Query, R, Table
-from rig.store.backend import Answered, End, Staged
+from rig.store.backend import Answered, End, Staged, scope_key
 from rig.store.chain import GENESIS
 from rig.store.engine import ANSWERS_KEPT, Engine
+from rig.store.faults import WriteRefused
 from rig.store.head import Head, HeadFile
 from rig.store.schema import model_table
 from rig.store.sql import EVENT_COLUMNS, encode_row, fault_of, prefix_end, row_decoder, select, timer_of, upsert
 from rig.store.units import Outcome, Timer
-from rig.store.writer import WriteRefused
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +40,6 @@ def connect(path: Path | str, *, uri: bool = False, read_only: bool = False) -> 
     if read_only:
         connection.execute("PRAGMA query_only = 1")
     return connection
-
-
-def scope_key(scope: str) -> bytes:
-    """The primary key of an idempotency scope: its sha256, halved."""
-    return sha256(scope.encode()).digest()[:16]
 
 
 class SqliteBackend:

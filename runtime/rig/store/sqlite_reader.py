@@ -13,10 +13,11 @@ from rig.clock import Micros
 from rig.errors import StorageUnavailable
 from rig.model.events import Event
 from rig.model.tables import Query, R, Table
+from rig.store.backend import scope_key
 from rig.store.port import Snapshot
 from rig.store.schema import model_table
 from rig.store.sql import EVENT_COLUMNS, event_of, row_decoder, select, timer_of, totals
-from rig.store.sqlite import connect, scope_key
+from rig.store.sqlite import connect
 from rig.store.units import Outcome, Timer
 
 

@@ -3,7 +3,7 @@
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -78,10 +78,15 @@ def import_line(line: bytes) -> Event:
 def export(directory: Path, until: int | None = None) -> Iterator[bytes]:
     """The whole log as NDJSON lines, up to a sequence when one is given (of every tenant)."""
     with reading(directory) as connection:
-        for events in read_log(connection):
-            for event in events:
-                if until is None or event.sequence <= until:
-                    yield export_line(event)
+        yield from export_lines(read_log(connection), until)
+
+
+def export_lines(chunks: Iterable[list[Event]], until: int | None = None) -> Iterator[bytes]:
+    """Events as NDJSON lines, up to a sequence when one is given."""
+    for events in chunks:
+        for event in events:
+            if until is None or event.sequence <= until:
+                yield export_line(event)
 
 
 def backup(directory: Path, destination: Path) -> Head:

@@ -8,7 +8,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -75,15 +75,15 @@ def untouched(directory: Path) -> Iterator[sqlite3.Connection]:
 def first_break(connection: sqlite3.Connection, after: int = 0, until: int | None = None) -> Break | None:
     """Walk the log behind position ``after`` (0: all of it); the first break, None when there is none."""
     try:
-        erased = erasures(connection)
+        known = erasures(connection)
     except sqlite3.Error:
-        erased = {}
-    walker = Walker(erased=erased)
+        known = {}
+    walker = Walker(erased=known)
     if after:
         found = connection.execute("SELECT hash FROM events WHERE position = ?", (after,)).fetchone()
         if found is None:
             return Break(after, _sequence_near(connection, after), f"position {after} is missing")
-        walker = Walker(after, found[0], whole=False, erased=erased)
+        walker = Walker(after, found[0], whole=False, erased=known)
     while until is None or walker.position < until:
         try:
             rows = connection.execute(
@@ -101,11 +101,17 @@ def first_break(connection: sqlite3.Connection, after: int = 0, until: int | Non
 
 def erasures(connection: sqlite3.Connection) -> dict[tuple[str, int], bytes]:
     """What the log says was erased: (tenant, sequence) to the digest of the body that is left."""
-    found = connection.execute(
-        "SELECT tenant, body FROM events WHERE tenant IN (SELECT tenant FROM sequences) AND stream = ?", (ERASURES,)
+    return erased(
+        connection.execute(
+            "SELECT tenant, body FROM events WHERE tenant IN (SELECT tenant FROM sequences) AND stream = ?", (ERASURES,)
+        )
     )
+
+
+def erased(said: Iterable[tuple[str, bytes]]) -> dict[tuple[str, int], bytes]:
+    """What (tenant, body) of ``body_erased`` events say."""
     left = {}
-    for tenant, body in found:
+    for tenant, body in said:
         erasure = msgspec.json.decode(body, type=Erasure)
         left[tenant, erasure.sequence] = bytes.fromhex(erasure.digest)
     return left
@@ -204,10 +210,9 @@ def _mark(connection: sqlite3.Connection) -> int:
     return int(found[0]) if found else 0
 
 
-def corrupt(broken: Break) -> LogCorrupt:
+def corrupt(broken: Break, remedy: str = "restore a backup with `rig restore`") -> LogCorrupt:
     """The error for a break, in words for an operator."""
     return LogCorrupt(
-        f"the log is damaged at sequence {broken.sequence}: {broken.why}; nothing was changed. "
-        "Run `rig doctor`, then restore a backup with `rig restore`",
+        f"the log is damaged at sequence {broken.sequence}: {broken.why}; nothing was changed. Run `rig doctor`, then {remedy}",
         sequence=broken.sequence,
     )

@@ -12,6 +12,7 @@ import msgspec
 
 from rig.errors import Draining, LogCorrupt, OutcomeUnknown, RigError, StorageUnavailable
 from rig.store.engine import Engine, Result
+from rig.store.faults import Damaged, StoreFault, SyncFailed, Unsettled, WriteRefused
 from rig.store.port import Batch
 from rig.store.units import Claim, Unit
 
@@ -19,22 +20,6 @@ log = logging.getLogger(__name__)
 
 MAX_EVENTS = 1024
 MAX_BYTES = 4 << 20
-
-
-class StoreFault(Exception):
-    """A backend's failure, sorted by what must follow; raised by ``Backend.write``."""
-
-
-class WriteRefused(StoreFault):
-    """Nothing was stored and a later write may succeed (disk full, read-only)."""
-
-
-class Damaged(StoreFault):
-    """The database contradicts itself: no more writes."""
-
-
-class SyncFailed(StoreFault):
-    """An fsync failed: what is on disk is unknown, so the process must stop (I25)."""
 
 
 class Keeper(Protocol):
@@ -147,10 +132,17 @@ class Writer:
 
     def _idle(self) -> float | None:
         try:
+            self._settle()
             return self._keeper.idle(self._engine)
         except StoreFault as fault:
             self._failed([], fault)
-            return None
+            return 1.0 if self._engine.doubted else None
+
+    def _settle(self) -> None:
+        """Tell the listeners of a batch in doubt that was stored after all, before anything that comes after it."""
+        batch = self._engine.settle()
+        if batch is not None:
+            self._answer([], batch)
 
     def _batch(self, entries: list[_Entry]) -> None:
         if self._dead is not None:
@@ -158,6 +150,7 @@ class Writer:
             return
         work = [item for entry in entries for item in entry.work]
         try:
+            self._settle()
             results, batch = self._engine.run(work)
         except StoreFault as fault:
             self._failed(entries, fault)
@@ -191,6 +184,10 @@ class Writer:
         if isinstance(fault, WriteRefused):
             log.warning("the store cannot be written: %s", fault)
             error = StorageUnavailable(str(fault))
+            self._engine.forget()
+        elif isinstance(fault, Unsettled):
+            log.error("%s", fault)
+            error = OutcomeUnknown()
             self._engine.forget()
         elif isinstance(fault, Damaged):
             log.critical("the store is damaged, writes are refused from now on: %s", fault)
