@@ -47,7 +47,9 @@ def node_modules() -> Path:
     """The folder with the npm packages that tests use (RIG_TEST_NODE_MODULES, see .ci/run); skipped or failed without."""
     folder = Path(os.environ.get("RIG_TEST_NODE_MODULES") or "/nonexistent")
     if not folder.is_dir():
-        _missing("RIG_TEST_NODE_MODULES, a folder with @anthropic-ai/claude-code and @octokit/webhooks-examples,")
+        _missing(
+            "RIG_TEST_NODE_MODULES, a folder with @anthropic-ai/claude-code, @openai/codex and @octokit/webhooks-examples,"
+        )
     return folder
 
 

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib import request
 
 import psutil
@@ -25,6 +25,9 @@ from rig.prices import PriceBook
 from rig_genai_prices.source import GenaiPrices
 from tests.acceptance.daemon import Daemon, running
 from tests.standins.anthropic import Anthropic
+from tests.standins.openai import OpenAI
+
+S = TypeVar("S", Anthropic, OpenAI)
 
 SECRET = "a-secret-of-the-test"
 MODEL = "claude-sonnet-4-5"
@@ -69,7 +72,7 @@ secret = "{SECRET}"
 
 
 @contextmanager
-def stand_in(model_api: Anthropic) -> Iterator[Anthropic]:
+def stand_in(model_api: S) -> Iterator[S]:
     """The stand-in on an event loop of its own, so that the test may block."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)

@@ -22,7 +22,17 @@ def test_importing_rig_imports_nothing_else() -> None:
 
 
 def test_importing_a_plugin_imports_none_of_its_code() -> None:
-    names = ("rig_checks", "rig_claude", "rig_command", "rig_github", "rig_gitlab", "rig_linear", "rig_mock", "rig_webhooks")
+    names = (
+        "rig_checks",
+        "rig_claude",
+        "rig_codex",
+        "rig_command",
+        "rig_github",
+        "rig_gitlab",
+        "rig_linear",
+        "rig_mock",
+        "rig_webhooks",
+    )
     code = f"import sys; import {', '.join(names)}; print(*sorted(m for m in sys.modules if m.startswith('rig_')))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.split() == list(names)

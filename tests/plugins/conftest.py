@@ -7,13 +7,23 @@ from pathlib import Path
 import pytest
 
 
+def _program(request: pytest.FixtureRequest, name: str, package: str) -> str:
+    found = os.environ.get(f"RIG_TEST_{name.upper()}") or shutil.which(name)
+    if not found:
+        modules: Path = request.getfixturevalue("node_modules")
+        found = shutil.which(str(modules / ".bin" / name))
+    if not found:
+        pytest.skip(f"{name} is not installed: npm install {package}")
+    return found
+
+
 @pytest.fixture
 def claude(request: pytest.FixtureRequest) -> str:
     """The claude command line: RIG_TEST_CLAUDE, or the one on PATH, or that of RIG_TEST_NODE_MODULES."""
-    found = os.environ.get("RIG_TEST_CLAUDE") or shutil.which("claude")
-    if not found:
-        modules: Path = request.getfixturevalue("node_modules")
-        found = shutil.which(str(modules / ".bin" / "claude"))
-    if not found:
-        pytest.skip("claude is not installed: npm install @anthropic-ai/claude-code")
-    return found
+    return _program(request, "claude", "@anthropic-ai/claude-code")
+
+
+@pytest.fixture
+def codex(request: pytest.FixtureRequest) -> str:
+    """The codex command line, found like claude's."""
+    return _program(request, "codex", "@openai/codex")

@@ -67,7 +67,13 @@ class LocalSession:
         self.processes: list[asyncio.subprocess.Process] = []
 
     async def spawn(
-        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, stdin: bytes | None = None, keep_stdin: bool = False
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes | None = None,
+        keep_stdin: bool = False,
+        line_bytes: int = 64 * 1024,
     ) -> LocalChild:
         self.argv.append(list(argv))
         process = await asyncio.create_subprocess_exec(
@@ -109,4 +115,5 @@ class AskingSession(LocalSession):
 
     async def ask(self, question: str, options: Sequence[str] = (), *, deadline_seconds: float | None = None) -> Answer | None:
         self.asked.append((question, tuple(options)))
-        return None if deadline_seconds == 0 else Answer(options[0] if options else "yes")
+        said = options[0] if options else "yes"
+        return None if deadline_seconds == 0 else Answer(said, {"approve": True, "deny": False}.get(said))

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rig.plugin.provider import MAX_LINE
 from rig.work.environment import environment
 from rig.work.process import spawn
-from rig.work.pump import BATCH, MAX_LINE, LineSplitter, Pump
+from rig.work.pump import BATCH, LineSplitter, Pump
 
 ENV = environment({})
 

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
+MAX_LINE = 64 * 1024
+"""Bytes of a line that are kept where nothing else is said; the rest of it is dropped."""
+
 
 @dataclass(frozen=True)
 class Usage:
@@ -71,11 +74,18 @@ class Session(Protocol):
     """Allow-listed environment of the session with its own HOME, RIG_URL, RIG_TOKEN, RIG_LEASE, RIG_JOB_ID, RIG_ISSUE and granted secrets."""
 
     async def spawn(
-        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, stdin: bytes | None = None, keep_stdin: bool = False
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes | None = None,
+        keep_stdin: bool = False,
+        line_bytes: int = MAX_LINE,
     ) -> Child:
         """Start a program in the workspace; ``env`` is added to ``environment``; stderr goes to the session's log.
 
-        ``stdin`` is written at once; the pipe is closed after it unless ``keep_stdin``.
+        ``stdin`` is written at once; the pipe is closed after it unless ``keep_stdin``. Lines of stdout that are longer than
+        ``line_bytes`` come cut.
         """
         ...
 

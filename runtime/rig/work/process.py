@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from rig.errors import ProcessError
+from rig.plugin.provider import MAX_LINE
 from rig.work.environment import Limits
 from rig.work.group import end, members, start_time
 from rig.work.launch import dispose, found, launch, output_pipes
@@ -24,7 +25,11 @@ class Child:
     """A running program; implements ``rig.plugin.provider.Child``. Made by ``spawn``."""
 
     def __init__(
-        self, popen: "subprocess.Popen[bytes]", marker: str | None = None, heard: Callable[[], None] | None = None
+        self,
+        popen: "subprocess.Popen[bytes]",
+        marker: str | None = None,
+        heard: Callable[[], None] | None = None,
+        line_bytes: int = MAX_LINE,
     ) -> None:
         stdout, stderr = output_pipes(popen)
         self.pid = popen.pid
@@ -34,7 +39,7 @@ class Child:
         self._marker = marker
         self._heard = heard
         self._over = False
-        self._stdout = Pump(stdout, f"rig-out-{self.pid}")
+        self._stdout = Pump(stdout, f"rig-out-{self.pid}", line_bytes)
         self._stderr = Pump(stderr, f"rig-err-{self.pid}")
         self._writing = asyncio.Lock()
         self._feeding: asyncio.Task[None] | None = None
@@ -127,11 +132,12 @@ async def spawn(
     limits: Limits | None = None,
     marker: str | None = None,
     heard: Callable[[], None] | None = None,
+    line_bytes: int = MAX_LINE,
 ) -> Child:
     """Start ``argv`` in ``cwd`` with exactly ``env``, stdin, stdout and stderr as pipes.
 
     Raises ProcessError when there is no such program or it can't be started. ``marker`` is the execution's id; ``heard`` is
-    called for every batch of output that is taken.
+    called for every batch of output that is taken; lines of stdout longer than ``line_bytes`` come cut.
     """
     program = found(argv, cwd, env)
     starting = in_thread(lambda: launch((limits or Limits()).wrap([program, *argv[1:]]), cwd, env), "rig-spawn")
@@ -140,7 +146,7 @@ async def spawn(
     except asyncio.CancelledError:
         starting.add_done_callback(_end_unwanted)
         raise
-    return Child(popen, marker, heard)
+    return Child(popen, marker, heard, line_bytes)
 
 
 def _end_unwanted(starting: "asyncio.Future[subprocess.Popen[bytes]]") -> None:

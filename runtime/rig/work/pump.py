@@ -7,8 +7,8 @@ import threading
 from collections.abc import AsyncIterator
 from typing import IO
 
-MAX_LINE = 64 * 1024
-"""Bytes of a line that are kept; the rest of it is dropped."""
+from rig.plugin.provider import MAX_LINE
+
 BATCH = 256
 """Lines in a batch, so that no batch keeps the loop busy for long."""
 BATCHES = 16
@@ -16,9 +16,10 @@ BATCHES = 16
 
 
 class LineSplitter:
-    """Cuts a stream of bytes into lines; an over-long line is cut at ``MAX_LINE`` and ends in a marker."""
+    """Cuts a stream of bytes into lines; an over-long line is cut at ``limit`` bytes and ends in a marker."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = MAX_LINE) -> None:
+        self._limit = limit
         self._rest = b""
         self._dropped = 0
 
@@ -43,13 +44,13 @@ class LineSplitter:
         return bool(self._rest)
 
     def _keep(self, part: bytes) -> None:
-        room = MAX_LINE - len(self._rest)
+        room = self._limit - len(self._rest)
         self._rest += part[:room]
         self._dropped += max(0, len(part) - room)
 
-    @staticmethod
-    def _cut(line: bytes) -> bytes:
-        return line.removesuffix(b"\r") if len(line) <= MAX_LINE else line[:MAX_LINE] + _marker(len(line) - MAX_LINE)
+    def _cut(self, line: bytes) -> bytes:
+        limit = self._limit
+        return line.removesuffix(b"\r") if len(line) <= limit else line[:limit] + _marker(len(line) - limit)
 
 
 def _marker(dropped: int) -> bytes:
@@ -59,8 +60,9 @@ def _marker(dropped: int) -> bytes:
 class Pump:
     """One pipe and its thread; to be made on the loop that takes the batches."""
 
-    def __init__(self, pipe: IO[bytes], name: str) -> None:
+    def __init__(self, pipe: IO[bytes], name: str, line_bytes: int = MAX_LINE) -> None:
         self._pipe = pipe
+        self._line_bytes = line_bytes
         self._loop = asyncio.get_running_loop()
         self._queue: asyncio.Queue[list[bytes] | None] = asyncio.Queue()
         self._room = threading.Semaphore(BATCHES)
@@ -91,7 +93,7 @@ class Pump:
         self._stopped.set()
 
     def _read(self) -> None:
-        splitter = LineSplitter()
+        splitter = LineSplitter(self._line_bytes)
         poll = select.poll()
         poll.register(self._pipe, select.POLLIN)
         afterwards = 16  # chunks still taken once finishing: what escaped may write for ever

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from rig.errors import Conflict, ProcessError
-from rig.plugin.provider import Answer, Usage
+from rig.plugin.provider import MAX_LINE, Answer, Usage
 from rig.text import Redactor, clean, one_line
 from rig.work.environment import environment
 from rig.work.logs import LogWriter
@@ -65,7 +65,13 @@ class WorkSession:
         self._errors: list[asyncio.Task[None]] = []
 
     async def spawn(
-        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, stdin: bytes | None = None, keep_stdin: bool = False
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes | None = None,
+        keep_stdin: bool = False,
+        line_bytes: int = MAX_LINE,
     ) -> Child:
         self._refuse_if_over()
         child = await spawn(
@@ -75,6 +81,7 @@ class WorkSession:
             limits=self._settings.limits,
             marker=self.execution_id,
             heard=self._hear,
+            line_bytes=line_bytes,
         )
         self._children.append(child)
         self._errors.append(asyncio.create_task(self._log_errors(child)))

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from rig.errors import RigError
+from rig.plugin.provider import MAX_LINE
 from rig.text import REDACTED, Redactor, clean
-from rig.work.pump import MAX_LINE
 from rig.work.segments import LogLine, Segment, Segments
 
 Stream = Literal["stdout", "stderr", "agent", "system"]
