@@ -293,7 +293,7 @@ def test_any_history_is_a_tree_whose_sums_agree(history: list[tuple[str, dict[st
         if type_.isupper():
             world.post(type_, seconds, model="m", inputTokens=3, cacheReadTokens=2, **fields)
         else:
-            world.add(type_, {"message": "m", "question": "q", **fields}, seconds)
+            world.add(type_, {"message": "m", "question": "q", "questionId": "q1", **fields}, seconds)
     shuffled = list(world.events)
     random.shuffle(shuffled)
     found = spans("default", shuffled, world.unapplied)
