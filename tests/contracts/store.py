@@ -13,7 +13,7 @@ from rig.ids import SeededIds
 from rig.model import facts
 from rig.model.events import NewEvent, encode
 from rig.model.spend import spent
-from rig.model.tables import ISSUES, LEASES, QUEUE, SPEND, UNAPPLIED, USAGE, Query, Where
+from rig.model.tables import ISSUES, LEASES, QUEUE, SPEND_BY_CATEGORY, SPEND_BY_REPO, UNAPPLIED, USAGE, Query, Since, Where
 from rig.store.log import Log
 from rig.store.units import Claim, Cursor, Idempotency, Outcome, Timer, Unit
 
@@ -320,7 +320,7 @@ class StoreContract(ABC):
 
     async def test_totals_are_exact_by_group_and_filter(self, store: Log) -> None:
         def usage(agent: str, number: int, counted: int) -> NewEvent:
-            body = {"agentId": agent, "model": "m", "repo": "acme/app", "issueNumber": number, "inputTokens": 10**12}
+            body = {"agentId": agent, "model": "m", "repo": "acme/app", "issueNumber": number, "inputTokens": 10**10}
             meta = {"cost": {"counted": counted, "rule": "unpriced"}}
             return NewEvent(f"acme/app#{number}", "token_usage", encode(body), encode(meta))
 
@@ -332,7 +332,7 @@ class StoreContract(ABC):
             one = snapshot.totals(
                 Query(USAGE, TENANT, (("issue", "=", "acme/app#1"), ("agent", "=", "b"))), ("agent", "category")
             )
-            rolled = snapshot.totals(Query(SPEND, TENANT, (("level", "=", "total"),)), ("repo",))
+            rolled = snapshot.totals(Query(SPEND_BY_CATEGORY, TENANT), ("category",))
             none = snapshot.totals(Query(USAGE, TENANT, (("agent", "=", "c"),)), ("agent",))
             return {r[0]: spent(r[1:]).cost for r in by_agent}, one[0][:2], spent(one[0][2:]), spent(rolled[0][1:]), none
 
@@ -340,8 +340,34 @@ class StoreContract(ABC):
         assert by_agent == {"a": 20 * huge, "b": 3}
         assert (group, one.cost, one.lines) == (("b", "work"), 1, 1)
         assert (rolled.cost, rolled.lines, rolled.unpriced) == (20 * huge + 3, 22, 22)
-        assert rolled.tokens.input == 22 * 10**12
+        assert rolled.input == 22 * 10**10
         assert none == []
+
+    async def test_running_totals_tell_how_much_they_grew_since_an_instant(self, store: Log, clock: ManualClock) -> None:
+        """R0-53"""
+
+        def usage(agent: str, counted: int) -> NewEvent:
+            meta = {"cost": {"counted": counted, "rule": "reported"}}
+            return NewEvent(agent, "token_usage", encode({"agentId": agent, "model": "m", "inputTokens": 1}), encode(meta))
+
+        huge = 999_999 * 10**12 + 999_999_999_999
+        await store.commit(unit(usage("a", huge), usage("a", huge)))
+        clock.advance(1)
+        instant = clock.now()
+        await store.commit(unit(usage("a", 5), usage("b", 7)))
+        await store.commit(unit(usage("a", huge), tenant="other"))
+
+        def grown(since: int) -> Any:
+            def read(snapshot: Any) -> Any:
+                found = snapshot.totals(Query(SPEND_BY_REPO, TENANT), ("agent",), Since(USAGE, "repo_", since))
+                assert all(type(value) is int for record in found for value in record[1:])
+                return {record[0]: (spent(record[1:]).cost, spent(record[1:]).lines) for record in found}
+
+            return store.read(read)
+
+        assert await grown(0) == {"a": (2 * huge + 5, 3), "b": (7, 1)}
+        assert await grown(instant) == {"a": (5, 1), "b": (7, 1)}
+        assert await grown(instant + 1) == {"a": (0, 0), "b": (0, 0)}
 
     async def test_a_cancelled_caller_does_not_cancel_the_commit(self, store: Log) -> None:
         task = asyncio.create_task(store.commit(unit(fact("ISSUE_APPROVED"))))

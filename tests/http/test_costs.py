@@ -170,6 +170,43 @@ async def test_the_same_usage_sent_twice_with_one_key_counts_once(edge: Edge) ->
     assert (await edge.get("/api/costs/summary"))[1]["agents"][0]["eventCount"] == 1
 
 
+async def test_amounts_are_summed_before_they_are_rounded(edge: Edge) -> None:
+    """6.3: three lines of 0.4 millionths each show as nothing, together as one."""
+    for _ in range(3):
+        await spend(edge, repo="o/x", issueNumber=1, inputTokens=1, costUsd=0.0000004)
+    _, lines = await edge.get("/api/costs/lines?issue=o%2Fx%231&limit=2")
+    assert [line["countedUsd"] for line in lines["lines"]] == [0, 0]
+    assert (lines["total"], lines["totalCostUsd"]) == (3, 0.000001)
+    assert (await edge.get("/api/costs/lines"))[1]["totalCostUsd"] == 0.000001
+    assert (await edge.get("/api/costs/summary"))[1]["totalCostUsd"] == 0.000001
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [{"costUsd": -0.01}, {"costUsd": 1_000_001}, {"costUsd": "NaN"}, {"inputTokens": 10**10 + 1}, {"outputTokens": -1}],
+)
+async def test_a_line_that_no_ledger_can_hold_is_refused(edge: Edge, usage: dict[str, Any]) -> None:
+    """I35."""
+    status, body = await edge.post("/api/events", {"type": "TOKEN_USAGE", "agentId": "a", "model": "m", **usage})
+    assert (status, body["details"]["field"]) == (400, next(iter(usage)))
+    for text in (b"NaN", b"Infinity", b"1e999"):
+        raw = b'{"type":"TOKEN_USAGE","agentId":"a","model":"m","inputTokens":1,"costUsd":%s}' % text
+        async with edge.client.post("/api/events", data=raw, headers={"Content-Type": "application/json"}) as answer:
+            assert answer.status == 400
+    assert (await edge.get("/api/usage"))[1] == []
+
+
+async def test_the_dearest_lines_there_may_be_are_counted_to_the_last_digit(edge: Edge) -> None:
+    """Nine million dollars in picodollars are more than 64 bits hold."""
+    for _ in range(30):
+        await spend(edge, inputTokens=1, costUsd=999_999.999999)
+    assert (await edge.get("/api/costs/summary?days=1"))[1]["totalCostUsd"] == 29_999_999.99997
+    edge.clock.advance(2 * 86_400)
+    await spend(edge, inputTokens=1, costUsd=999_999.999999)
+    assert (await edge.get("/api/usage?days=1"))[1][0]["totalCostUsd"] == 999_999.999999
+    assert (await edge.get("/api/usage"))[1][0]["totalCostUsd"] == 30_999_999.999969
+
+
 USAGE = st.fixed_dictionaries(
     {
         "agentId": st.sampled_from(["a", "b"]),

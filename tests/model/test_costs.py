@@ -1,9 +1,12 @@
 """Which amount counts for a usage line (R0-43 … R0-46, R0-52)."""
 
+from decimal import ROUND_HALF_EVEN, Decimal
+
 import pytest
 
-from rig.model.costs import Price, cost, dollars, picodollars
+from rig.model.costs import PICO, Price, cost, dollars, picodollars
 from rig.model.rows import Tokens
+from rig.plugin.pricing import ModelPrice
 from rig.prices import PriceBook
 from rig_genai_prices.source import GenaiPrices
 
@@ -59,3 +62,19 @@ def test_the_price_data_gives_the_seeds_amount() -> None:
     assert PriceBook(sources=lambda: [GenaiPrices()]).cost("claude-sonnet-4-5", SEED, 0.242194)["counted"] == picodollars(
         "0.23167275"
     )
+
+
+@pytest.mark.parametrize("dollars_per_million", ["NaN", "Infinity", "-1", "1000001"])
+def test_what_no_price_can_be_is_as_good_as_none(dollars_per_million: str) -> None:
+    class Broken:
+        name = "broken 1"
+
+        def price(self, model: str) -> ModelPrice:
+            return ModelPrice(*(Decimal(dollars_per_million),) * 5)
+
+    assert PriceBook(sources=lambda: [Broken()]).cost("m", Tokens(1), 0.5)["rule"] == "unpriced"
+
+
+@pytest.mark.parametrize("pico", [0, 1, 499_999, 500_000, 500_001, 1_500_000, 2_500_000, 231_672_750_000, 10**25 + 1_500_000])
+def test_dollars_are_rounded_to_six_places_with_halves_to_even(pico: int) -> None:
+    assert dollars(pico) == float((Decimal(pico) / PICO).quantize(Decimal("0.000001"), ROUND_HALF_EVEN))

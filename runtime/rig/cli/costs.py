@@ -71,7 +71,7 @@ def explain(remote: Remote, output: Output, id_: str) -> None:
 
     Prices are dollars for a million tokens, as they were when the line came in.
     """
-    lines = _lines(remote, id_)
+    lines, total = _lines(remote, id_)
     if not lines:
         raise NotFound(f"the ledger has no line of {id_}; give an issue, an execution or the sequence of a TOKEN_USAGE event")
     if output.format != "table":
@@ -92,21 +92,22 @@ def explain(remote: Remote, output: Output, id_: str) -> None:
         source = f" ({line['priceSource']})" if line["priceSource"] else ""
         say(one_line(f"    {', '.join(said) or 'nothing reported'}{source}", 300))
         say(f"    counts ${line['countedUsd']:.6f}: {RULES.get(line['rule'], line['rule'])}")
-    say(f"{len(lines)} lines, ${sum(line['countedUsd'] for line in lines):.6f}")
+    say(f"{len(lines)} lines, ${total:.6f}")
 
 
-def _lines(remote: Remote, id_: str) -> list[dict[str, Any]]:
-    """All lines of an id, whatever kind of id it is."""
+def _lines(remote: Remote, id_: str) -> tuple[list[dict[str, Any]], float]:
+    """All lines of an id, whatever kind of id it is, and the dollars that they add up to."""
+    found: list[dict[str, Any]]
     if id_.isdigit():
-        found: list[dict[str, Any]] = remote.call("list_cost_lines", sequence=int(id_))["lines"]
-        return found
+        answer = remote.call("list_cost_lines", sequence=int(id_))
+        return answer["lines"], answer["totalCostUsd"]
     for kind in ("issue", "execution"):
         found = []
         while True:
-            page = remote.call("list_cost_lines", limit=PAGE, offset=len(found), **{kind: id_})["lines"]
-            found += page
-            if len(page) < PAGE:
+            answer = remote.call("list_cost_lines", limit=PAGE, offset=len(found), **{kind: id_})
+            found += answer["lines"]
+            if len(answer["lines"]) < PAGE:
                 break
         if found:
-            return found
-    return []
+            return found, answer["totalCostUsd"]
+    return [], 0.0

@@ -11,6 +11,7 @@ from rig.bus.bus import Bus
 from rig.clock import Clock
 from rig.errors import NotFound
 from rig.http.rates import Rates
+from rig.http.readings import Readings
 from rig.ids import Ids
 from rig.model.call import Call
 from rig.model.health import HealthReport
@@ -201,6 +202,7 @@ class Deps:
     """Attempt that failed, from 1, to seconds until the next one; None: there is none."""
     rates: Rates = field(default_factory=Rates)
     """How often each webhook source was asked lately."""
+    readings: Readings = field(default_factory=Readings)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     seal: Callable[[bytes], bytes] = _plain
     """Encrypts an answer with a secret that is kept for a repeat of its Idempotency-Key."""

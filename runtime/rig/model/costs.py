@@ -64,5 +64,8 @@ def picodollars(usd: float | str | Decimal) -> int:
 
 
 def dollars(pico: int) -> float:
-    """Picodollars as a JSON number of dollars, rounded once to 6 places; sum first, round last (6.3)."""
-    return float((Decimal(pico) / PICO).quantize(Decimal("0.000001"), ROUND_HALF_EVEN))
+    """Picodollars as a JSON number of dollars, rounded once to 6 places, halves to even; sum first, round last (6.3)."""
+    micro, rest = divmod(pico, 1_000_000)
+    if rest > 500_000 or (rest == 500_000 and micro % 2):
+        micro += 1
+    return micro / 1_000_000

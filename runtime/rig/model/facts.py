@@ -80,7 +80,8 @@ _FIELDS = [
 _CANONICAL = {name.lower(): name for name in _FIELDS} | {name: name for name in _FIELDS}
 
 MAX_DEPENDENCIES = 100
-MAX_TOKENS = 10**12
+MAX_TOKENS = 10**10
+"""Of one kind in one event; a sum of 900 million such lines still fits a 64-bit column."""
 MAX_COST_USD = 10**6
 
 

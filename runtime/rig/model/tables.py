@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
+from rig.clock import Micros
 from rig.model import rows, spend
 from rig.model.rows import Row
 
@@ -43,6 +44,19 @@ class Query(Generic[R]):
     offset: int = 0
     after_key: str | None = None
     """Only rows whose key is greater; for paging by key without an order."""
+
+
+@dataclass(frozen=True)
+class Since:
+    """The instant from which running totals count.
+
+    Rows of ``history`` say how a total stood after each change of it: columns ``at``, and with ``prefix`` before them ``account``
+    (key of the total), ``lines`` (the how many-th change it was) and the sums. Times never fall as changes come (I10).
+    """
+
+    history: Table[Any]
+    prefix: str
+    at: Micros
 
 
 class Tables(Protocol):
@@ -109,39 +123,61 @@ LEASES = Table(
     lambda r: (r.state, r.issue, r.agent),
     (("state",),),
 )
-_SUMS = tuple((name, INTEGER) for name in spend.SUMS)
+
+
+_REPO = len(spend.REPO_SUMS)
+
+
+def _sums(prefix: str = "", names: tuple[str, ...] = spend.SUMS) -> tuple[tuple[str, Literal["INTEGER"]], ...]:
+    return tuple((f"{prefix}{name}", INTEGER) for name in names)
+
+
 USAGE = Table(
     "usage",
     rows.UsageRow,
     (
         ("agent", "TEXT"),
-        ("repo", "TEXT"),
         ("issue", "TEXT"),
         ("execution", "TEXT"),
         ("category", "TEXT"),
-        ("display", "TEXT"),
         ("at", "INTEGER"),
-        *_SUMS,
+        *_sums(),
+        ("repo_account", "TEXT"),
+        *_sums("repo_", spend.REPO_SUMS),
+        ("category_account", "TEXT"),
+        *_sums("category_"),
     ),
-    lambda r: (r.agent, r.repo, r.issue, r.execution, r.category, r.display, r.at, *spend.of_line(r).columns),
-    (("at",), ("issue",)),
+    lambda r: (
+        *(r.agent, r.issue, r.execution, r.category, r.at),
+        *spend.columns(spend.of_line(r)),
+        spend.account(r.agent, r.repo, r.display),
+        *spend.columns(r.repo_total)[:_REPO],
+        spend.account(r.agent, r.category, r.display),
+        *spend.columns(r.category_total),
+    ),
+    (("issue", "key"), ("repo_account", "at", "repo_lines"), ("category_account", "at", "category_lines")),
     spend.SUMS,
 )
-SPEND = Table(
-    "spend",
+SPEND_BY_REPO = Table(
+    "spend_by_repo",
     rows.SpendRow,
-    (
-        ("level", "TEXT"),
-        ("bucket", "INTEGER"),
-        ("agent", "TEXT"),
-        ("repo", "TEXT"),
-        ("category", "TEXT"),
-        ("display", "TEXT"),
-        *_SUMS,
-    ),
-    lambda r: (r.level, r.bucket, r.agent, r.repo, r.category, r.display, *spend.of_row(r).columns),
-    (("level", "bucket"),),
-    spend.SUMS,
+    (("agent", "TEXT"), ("repo", "TEXT"), ("display", "TEXT"), ("last_at", "INTEGER"), *_sums(names=spend.REPO_SUMS)),
+    lambda r: (r.agent, r.repo, r.display, r.last_at, *spend.columns(r.total)[:_REPO]),
+    sums=spend.REPO_SUMS,
+)
+SPEND_BY_CATEGORY = Table(
+    "spend_by_category",
+    rows.SpendRow,
+    (("agent", "TEXT"), ("category", "TEXT"), ("display", "TEXT"), ("last_at", "INTEGER"), *_sums()),
+    lambda r: (r.agent, r.category, r.display, r.last_at, *spend.columns(r.total)),
+    sums=spend.SUMS,
+)
+SPEND_BY_DAY = Table(
+    "spend_by_day",
+    rows.SpendRow,
+    (("date", "TEXT"), ("agent", "TEXT"), ("display", "TEXT"), *_sums()),
+    lambda r: (r.date, r.agent, r.display, *spend.columns(r.total)),
+    sums=spend.SUMS,
 )
 KEYS = Table(
     "keys",
@@ -181,7 +217,9 @@ ALL: tuple[Table[Any], ...] = (
     EXECUTIONS,
     LEASES,
     USAGE,
-    SPEND,
+    SPEND_BY_REPO,
+    SPEND_BY_CATEGORY,
+    SPEND_BY_DAY,
     KEYS,
     DELIVERIES,
     QUESTIONS,

@@ -17,6 +17,9 @@ from rig.model.rows import Tokens
 ALIASES = {"opus": "claude-opus-5-5", "sonnet": "claude-sonnet-5-5", "haiku": "claude-haiku-5-5"}
 """What agents call a model when they mean the newest of its line."""
 
+HIGHEST = 1_000_000
+"""Dollars for a million tokens; with dearer ones, sums of large ledgers would outgrow their columns."""
+
 _SUFFIX = re.compile(r"\[[^\]]*\]$")
 _DATE = re.compile(r"-20\d{6}$")
 
@@ -90,13 +93,17 @@ class PriceBook:
             asked.append(source.name)
             for name in names:
                 found = source.price(name)
-                if found is not None:
-                    return _pico(found), source.name
+                price = None if found is None else _pico(found)
+                if price is not None:
+                    return price, source.name
         return None, ", ".join(asked)
 
 
-def _pico(listed: Listed) -> Price:
+def _pico(listed: Listed) -> Price | None:
+    """In picodollars a token; None for what no price can be."""
     kinds = (listed.input, listed.output, listed.cache_read, listed.cache_write, listed.cache_write_1h)
+    if not all(Decimal(dollars).is_finite() and 0 <= dollars <= HIGHEST for dollars in kinds):
+        return None
     return Price(*(int(Decimal(dollars) * PICO / 1_000_000) for dollars in kinds))
 
 
@@ -121,7 +128,7 @@ def _read_override(path: Path) -> dict[str, Price]:
             )
         except (TypeError, ValueError, ArithmeticError, AttributeError):
             raise ConfigError(
-                f"the price file {path}: [models.{name}] needs numbers for input, output, cache_read, cache_write"
+                f"the price file {path}: [models.{name}] needs numbers from 0 to {HIGHEST} for input, output, cache_read, cache_write"
             ) from None
     return found
 
@@ -130,6 +137,6 @@ def _per_million(table: dict[str, Any], key: str) -> int:
     value = table.get(key)
     if value is None:
         value = 0 if not key.startswith("cache") else table.get("input", 0)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= HIGHEST:
         raise ValueError(key)
     return int(Decimal(str(value)) * PICO / 1_000_000)

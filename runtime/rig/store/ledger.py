@@ -1,17 +1,19 @@
 """Reading the ledger: sums over any window and filter, in one snapshot. Blocking; for a reader's thread."""
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from rig.model.spend import Spent, Window, spent
-from rig.model.tables import SPEND, USAGE, Query, Table
+from rig.clock import Micros, iso
+from rig.model.rows import SpendRow, Spent
+from rig.model.spend import DAY, account, spent
+from rig.model.tables import SPEND_BY_CATEGORY, SPEND_BY_DAY, SPEND_BY_REPO, USAGE, Query, Since, Table, Where
 from rig.store.port import Snapshot
 
-Where = tuple[tuple[str, Any, Any], ...]
+By = Literal["repo", "category"]
+_TOTALS: dict[By, Table[SpendRow]] = {"repo": SPEND_BY_REPO, "category": SPEND_BY_CATEGORY}
 
 
 class Filter(NamedTuple):
-    """Which lines count; None is any. ``display`` is in lower case."""
+    """Which lines count; None is any. ``display`` is in lower case, ``repo`` for sums by repository only."""
 
     agent: str | None = None
     repo: str | None = None
@@ -23,38 +25,31 @@ class Filter(NamedTuple):
         return tuple((column, "=", value) for column, value in named if value is not None)
 
 
-def sums(
-    snapshot: Snapshot, tenant: str, window: Window | None, filter_: Filter, by: tuple[str, ...]
+def sums(snapshot: Snapshot, tenant: str, by: By, start: Micros | None, filter_: Filter) -> dict[tuple[Any, ...], Spent]:
+    """What was spent from ``start`` on, None of all time (R0-51), by (agent, repository or category)."""
+    return _grown(snapshot, tenant, by, ("agent", by), start, filter_)
+
+
+def by_day(snapshot: Snapshot, tenant: str, start: Micros, filter_: Filter) -> dict[tuple[str, str], Spent]:
+    """What was spent from ``start`` on, by (UTC date, agent)."""
+    date = iso(start)[:10]
+    rest = (start // DAY + 1) * DAY
+    since_start = _grown(snapshot, tenant, "category", ("agent",), start, filter_)
+    since_rest = _grown(snapshot, tenant, "category", ("agent",), rest, filter_)
+    found = {(date, agent): _less(total, since_rest.get((agent,), Spent())) for (agent,), total in since_start.items()}
+    days = Query(SPEND_BY_DAY, tenant, filter_.where, after_key=account(date).removesuffix("]") + "~")
+    found |= {record[:2]: spent(record[2:]) for record in snapshot.totals(days, ("date", "agent"))}
+    return found
+
+
+def _grown(
+    snapshot: Snapshot, tenant: str, by: By, groups: tuple[str, ...], start: Micros | None, filter_: Filter
 ) -> dict[tuple[Any, ...], Spent]:
-    """What was spent, by columns of ``spend`` such as ``agent``; ``window`` None is all time (R0-51)."""
-    found: dict[tuple[Any, ...], Spent] = {}
-    for table, where in _parts(window):
-        for record in snapshot.totals(Query(table, tenant, (*where, *filter_.where)), by):
-            group = record[: len(by)]
-            found[group] = found.get(group, Spent()) + spent(record[len(by) :])
-    return found
+    since = None if start is None else Since(USAGE, f"{by}_", start)
+    newer: Where = () if start is None else (("last_at", ">=", start),)
+    found = snapshot.totals(Query(_TOTALS[by], tenant, (*newer, *filter_.where)), groups, since)
+    return {record[: len(groups)]: spent(record[len(groups) :]) for record in found}
 
 
-def by_day(snapshot: Snapshot, tenant: str, window: Window, filter_: Filter) -> dict[tuple[int, str], Spent]:
-    """What was spent, by (day since 1970, agent)."""
-    found: dict[tuple[int, str], Spent] = {}
-    for table, where in _parts(window):
-        days = table is SPEND and ("level", "=", "day") in where
-        by = ("bucket", "agent") if days else ("agent",)
-        for record in snapshot.totals(Query(table, tenant, (*where, *filter_.where)), by):
-            day = record[0] if days else window.first_day
-            key = (day, record[len(by) - 1])
-            found[key] = found.get(key, Spent()) + spent(record[len(by) :])
-    return found
-
-
-def _parts(window: Window | None) -> Iterator[tuple[Table[Any], Where]]:
-    """The rows that a window is made of, each once."""
-    if window is None:
-        yield SPEND, (("level", "=", "total"),)
-        return
-    yield SPEND, (("level", "=", "day"), ("bucket", ">=", window.since_day))
-    if window.hours[0] < window.hours[1]:
-        yield SPEND, (("level", "=", "hour"), ("bucket", ">=", window.hours[0]), ("bucket", "<", window.hours[1]))
-    if window.lines[0] < window.lines[1]:
-        yield USAGE, (("at", ">=", window.lines[0]), ("at", "<", window.lines[1]))
+def _less(total: Spent, part: Spent) -> Spent:
+    return Spent(*(getattr(total, name) - getattr(part, name) for name in Spent.__struct_fields__))

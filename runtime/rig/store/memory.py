@@ -9,7 +9,7 @@ from typing import Any
 from rig.clock import Clock, Micros
 from rig.ids import Ids
 from rig.model.events import Event
-from rig.model.tables import Query, R, Table
+from rig.model.tables import Query, R, Since, Table
 from rig.store.backend import Answered, End, Staged
 from rig.store.chain import GENESIS
 from rig.store.log import Log
@@ -28,6 +28,10 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 
 def _nulls_first(value: Any) -> tuple[bool, Any]:
     return (False, 0) if value is None else (True, value)
+
+
+def _columns(table: Table[Any], row: Any) -> dict[str, Any]:
+    return dict(zip([name for name, _ in table.columns], table.extract(row), strict=True))
 
 
 class MemoryBackend:
@@ -70,10 +74,9 @@ class MemoryBackend:
         return found[query.offset : query.offset + query.limit]
 
     def _matching(self, query: Query[R]) -> list[tuple[str, R]]:
-        names = [name for name, _ in query.table.columns]
         found: list[tuple[str, R, dict[str, Any]]] = []
         for key, row in self.rows.get((query.tenant, query.table.name), {}).items():
-            columns = dict(zip(names, query.table.extract(row), strict=True))
+            columns = _columns(query.table, row)
             if query.after_key is not None and key <= query.after_key:
                 continue
             if all(columns[n] is not None and _COMPARE[op](columns[n], value) for n, op, value in query.where):
@@ -138,17 +141,26 @@ class MemorySnapshot:
     def count(self, query: Query[Any]) -> int:
         return len(self._b._matching(query))
 
-    def totals(self, query: Query[Any], by: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    def totals(self, query: Query[Any], by: tuple[str, ...], since: Since | None = None) -> list[tuple[Any, ...]]:
         groups: dict[tuple[Any, ...], list[int]] = {}
-        names = [name for name, _ in query.table.columns]
-        for _, row in self._b._matching(query):
-            columns = dict(zip(names, query.table.extract(row), strict=True))
+        before = {} if since is None else self._before(query.tenant, since)
+        for key, row in self._b._matching(query):
+            columns, past = _columns(query.table, row), before.get(key, {})
             sums = groups.setdefault(tuple(columns[name] for name in by), [0] * len(query.table.sums))
             for place, name in enumerate(query.table.sums):
-                value = columns[name]
-                assert isinstance(value, int)
-                sums[place] += value
+                sums[place] += columns[name] - (past[f"{since.prefix}{name}"] if since and past else 0)
         return [(*group, *sums) for group, sums in groups.items()]
+
+    def _before(self, tenant: str, since: Since) -> dict[str, dict[str, Any]]:
+        """The newest change of each total before the instant, by its key."""
+        found: dict[str, dict[str, Any]] = {}
+        account, lines = f"{since.prefix}account", f"{since.prefix}lines"
+        for row in self._b.rows.get((tenant, since.history.name), {}).values():
+            columns = _columns(since.history, row)
+            known = found.get(columns[account])
+            if columns["at"] < since.at and (known is None or known[lines] < columns[lines]):
+                found[columns[account]] = columns
+        return found
 
     def stream(self, tenant: str, stream: str, after_version: int = 0, limit: int | None = None) -> list[Event]:
         found = [e for e in self._b.events if e.tenant == tenant and e.stream == stream and e.version > after_version]

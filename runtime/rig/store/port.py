@@ -8,7 +8,7 @@ import msgspec
 
 from rig.clock import Micros
 from rig.model.events import Event
-from rig.model.tables import Query, R, Table
+from rig.model.tables import Query, R, Since, Table
 from rig.store.units import Claim, Committed, Outcome, Timer, Unit
 
 
@@ -47,8 +47,11 @@ class Snapshot(Protocol):
         """How many rows match, without limit and offset."""
         ...
 
-    def totals(self, query: Query[Any], by: tuple[str, ...]) -> list[tuple[Any, ...]]:
-        """The columns ``by`` and the sums of ``Table.sums`` over all that matches, a tuple a group, in no order."""
+    def totals(self, query: Query[Any], by: tuple[str, ...], since: Since | None = None) -> list[tuple[Any, ...]]:
+        """The columns ``by`` and the sums (int) of ``Table.sums`` over all that matches, a tuple a group, in no order.
+
+        With ``since`` the rows are running totals, and each counts only by how much it has grown from that instant on.
+        """
         ...
 
     def stream(self, tenant: str, stream: str, after_version: int = 0, limit: int | None = None) -> list[Event]: ...

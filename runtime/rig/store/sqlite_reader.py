@@ -12,11 +12,11 @@ from typing import Any
 from rig.clock import Micros
 from rig.errors import StorageUnavailable
 from rig.model.events import Event
-from rig.model.tables import Query, R, Table
+from rig.model.tables import Query, R, Since, Table
 from rig.store.backend import scope_key
 from rig.store.port import Snapshot
 from rig.store.schema import model_table
-from rig.store.sql import EVENT_COLUMNS, event_of, row_decoder, select, timer_of, totals
+from rig.store.sql import EVENT_COLUMNS, decode_totals, event_of, row_decoder, select, timer_of, totals
 from rig.store.sqlite import connect
 from rig.store.units import Outcome, Timer
 
@@ -53,9 +53,9 @@ class SqliteSnapshot:
         sql, arguments = select(query, "count(*)", paged=False)
         return self._execute(sql, arguments).fetchone()[0]  # type: ignore[no-any-return]
 
-    def totals(self, query: Query[Any], by: tuple[str, ...]) -> list[tuple[Any, ...]]:
-        sql, arguments = totals(query, by)
-        return self._execute(sql, arguments).fetchall()
+    def totals(self, query: Query[Any], by: tuple[str, ...], since: Since | None = None) -> list[tuple[Any, ...]]:
+        sql, arguments = totals(query, by, since)
+        return decode_totals(self._execute(sql, arguments).fetchone()[0])
 
     def stream(self, tenant: str, stream: str, after_version: int = 0, limit: int | None = None) -> list[Event]:
         return self._events(

@@ -1,17 +1,19 @@
 """Usage and costs (R0-43 … R0-53): sums over windows, and the lines that they are sums of."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
+from rig.clock import Micros
 from rig.errors import BadRequest, NotFound
 from rig.http.ask import Ask
 from rig.http.routes import lists
 from rig.model import facts, spend
 from rig.model.events import Event
-from rig.model.rows import UsageRow
-from rig.model.tables import ISSUES, USAGE, Query
+from rig.model.rows import Spent, UsageRow
+from rig.model.tables import EXECUTIONS, ISSUES, SPEND_BY_CATEGORY, USAGE, Query, Where
 from rig.store import ledger
 from rig.store.port import Snapshot
 from rig.wire import views
@@ -21,37 +23,38 @@ from rig.wire.shapes import answers
 async def get_usage(ask: Ask) -> web.StreamResponse:
     """``GET /api/usage``: of all time without ``days``."""
     days = _days(ask, 0)
-    window = spend.window(ask.deps.clock.now(), days) if days else None
     chosen = ledger.Filter(ask.text("agentId"), ask.text("repo"), _display(ask))
     tenant = ask.call.tenant
 
     def job(snapshot: Snapshot) -> bytes:
-        return msgspec.json.encode(views.usage(ledger.sums(snapshot, tenant, window, chosen, ("agent", "repo"))))
+        return msgspec.json.encode(views.usage(ledger.sums(snapshot, tenant, "repo", _start(ask, days), chosen)))
 
-    return ask.bytes(await lists.snapshot(ask, job))
+    return ask.bytes(await _shared(ask, (days, chosen), job))
 
 
 async def get_cost_summary(ask: Ask) -> web.StreamResponse:
     """``GET /api/costs/summary``: the same sums as usage, by category (R0-47)."""
     days = _days(ask, 7)
-    window, chosen, tenant = spend.window(ask.deps.clock.now(), days), ledger.Filter(display=_display(ask)), ask.call.tenant
+    chosen, tenant = ledger.Filter(display=_display(ask)), ask.call.tenant
 
     def job(snapshot: Snapshot) -> bytes:
-        sums = ledger.sums(snapshot, tenant, window, chosen, ("agent", "category"))
+        sums = ledger.sums(snapshot, tenant, "category", _start(ask, days), chosen)
         return msgspec.json.encode(views.cost_summary(days, sums, snapshot.as_of(tenant)))
 
-    return ask.bytes(await lists.snapshot(ask, job))
+    return ask.bytes(await _shared(ask, (days, chosen), job))
 
 
 async def get_daily_costs(ask: Ask) -> web.StreamResponse:
     """``GET /api/costs/daily``: by UTC date, then agent."""
     days = _days(ask, 7)
-    window, chosen, tenant = spend.window(ask.deps.clock.now(), days), ledger.Filter(display=_display(ask)), ask.call.tenant
+    chosen, tenant = ledger.Filter(display=_display(ask)), ask.call.tenant
 
     def job(snapshot: Snapshot) -> bytes:
-        return msgspec.json.encode(views.daily_costs(days, ledger.by_day(snapshot, tenant, window, chosen)))
+        return msgspec.json.encode(
+            views.daily_costs(days, ledger.by_day(snapshot, tenant, spend.start(ask.deps.clock.now(), days), chosen))
+        )
 
-    return ask.bytes(await lists.snapshot(ask, job))
+    return ask.bytes(await _shared(ask, (days, chosen), job))
 
 
 async def get_issue_costs(ask: Ask) -> web.StreamResponse:
@@ -64,7 +67,7 @@ async def get_issue_costs(ask: Ask) -> web.StreamResponse:
     tenant = ask.call.tenant
 
     def job(snapshot: Snapshot) -> bytes | None:
-        where: ledger.Where = (("issue", "=", stream),)
+        where: Where = (("issue", "=", stream),)
         totals = snapshot.totals(Query(USAGE, tenant, where), ("agent", "category"))
         if not totals and (stream is None or snapshot.get(ISSUES, tenant, stream) is None):
             return None
@@ -82,7 +85,10 @@ async def list_cost_lines(ask: Ask) -> web.StreamResponse:
     """``GET /api/costs/lines``: oldest first; what ``rig cost explain`` shows."""
     sequence = ask.integer("sequence", 0, 1, 2**53)
     named: dict[str, Any] = {"issue": ask.text("issue"), "execution": ask.text("execution")}
-    where: ledger.Where = tuple((column, "=", value) for column, value in named.items() if value is not None)
+    if named["execution"] and not named["issue"]:
+        execution = ask.deps.store.get(EXECUTIONS, ask.call.tenant, named["execution"])
+        named["issue"] = None if execution is None else execution.issue  # which an index finds
+    where: Where = tuple((column, "=", value) for column, value in named.items() if value is not None)
     limit, offset = lists.window(ask)
     tenant = ask.call.tenant
 
@@ -90,17 +96,28 @@ async def list_cost_lines(ask: Ask) -> web.StreamResponse:
         if sequence:
             row = snapshot.get(USAGE, tenant, f"{sequence:016d}")
             lines = [] if row is None else [_line(snapshot, tenant, row)]
-            total = len(lines)
+            total = Spent() if row is None else spend.of_line(row)
         else:
             lines = _lines(snapshot, tenant, where, limit, offset)
-            total = snapshot.count(Query(USAGE, tenant, where))
-        return msgspec.json.encode(answers.CostLines(lines=lines, total=total, as_of=snapshot.as_of(tenant)))
+            table = USAGE if where else SPEND_BY_CATEGORY
+            total = sum((spend.spent(r[1:]) for r in snapshot.totals(Query(table, tenant, where), ("agent",))), Spent())
+        return msgspec.json.encode(views.cost_lines(lines, total, snapshot.as_of(tenant)))
 
     return ask.bytes(await lists.snapshot(ask, job))
 
 
+async def _shared(ask: Ask, asked: tuple[int, ledger.Filter], job: Callable[[Snapshot], bytes]) -> bytes:
+    """Sums are the heaviest readings, and dashboards ask for the same ones."""
+    return await ask.deps.readings.read(ask.deps.store, (ask.operation.name, ask.call.tenant, asked), job)
+
+
 def _days(ask: Ask, default: int) -> int:
     return ask.integer("days", default, 1, spend.MAX_DAYS)
+
+
+def _start(ask: Ask, days: int) -> Micros | None:
+    """When the window begins, None without one; asked within the snapshot, so that nothing read is newer than its end."""
+    return spend.start(ask.deps.clock.now(), days) if days else None
 
 
 def _display(ask: Ask) -> str | None:
@@ -113,7 +130,7 @@ def _display(ask: Ask) -> str | None:
     return name
 
 
-def _lines(snapshot: Snapshot, tenant: str, where: ledger.Where, limit: int, offset: int) -> list[answers.LedgerLine]:
+def _lines(snapshot: Snapshot, tenant: str, where: Where, limit: int, offset: int) -> list[answers.LedgerLine]:
     rows = snapshot.page(Query(USAGE, tenant, where, limit=limit, offset=offset))
     return [_line(snapshot, tenant, row) for _, row in rows]
 

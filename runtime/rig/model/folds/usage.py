@@ -5,12 +5,23 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from rig.clock import iso
 from rig.model import identity
-from rig.model.events import Event, encode
+from rig.model.events import Event
 from rig.model.folds.work import execution_of
-from rig.model.rows import AgentRow, SpendRow, Tokens, UsageRow
-from rig.model.spend import DAY, HOUR, display_tenant
-from rig.model.tables import AGENTS, EXECUTIONS, ISSUES, SPEND, USAGE, Tables
+from rig.model.rows import AgentRow, SpendRow, Spent, Tokens, UsageRow
+from rig.model.spend import account, display_tenant, of_line
+from rig.model.tables import (
+    AGENTS,
+    EXECUTIONS,
+    ISSUES,
+    SPEND_BY_CATEGORY,
+    SPEND_BY_DAY,
+    SPEND_BY_REPO,
+    USAGE,
+    Table,
+    Tables,
+)
 
 
 def tokens_of(body: dict[str, Any]) -> Tokens:
@@ -31,25 +42,27 @@ def fold(event: Event, body: dict[str, Any], tables: Tables) -> None:
     issue = event.stream if identity.is_issue(event.stream) else None
     row = tables.get(ISSUES, issue) if issue else None
     execution_id = execution_of(row, event.type, body)
-    line = UsageRow(
-        agent=agent,
-        repo=body.get("repo") or (row.repo if row else None),
-        issue=issue,
-        execution=execution_id,
-        model=body["model"],
-        category=body.get("category") or "work",
-        at=event.at,
-        tokens=tokens,
-        reported=cost.get("reported"),
-        computed=cost.get("computed"),
-        counted=cost.get("counted", 0),
-        rule=cost.get("rule", "unpriced"),
-        version=event.version,
-        display=display_tenant(body.get("tenantId")),
-        sequence=event.sequence,
+    line = _entered(
+        UsageRow(
+            agent=agent,
+            repo=body.get("repo") or (row.repo if row else None),
+            issue=issue,
+            execution=execution_id,
+            model=body["model"],
+            category=body.get("category") or "work",
+            at=event.at,
+            tokens=tokens,
+            reported=cost.get("reported"),
+            computed=cost.get("computed"),
+            counted=cost.get("counted", 0),
+            rule=cost.get("rule", "unpriced"),
+            version=event.version,
+            display=display_tenant(body.get("tenantId")),
+            sequence=event.sequence,
+        ),
+        tables,
     )
     tables.put(USAGE, f"{event.sequence:016d}", line)
-    _roll_up(line, tables)
     if row is not None:
         tables.put(
             ISSUES,
@@ -82,33 +95,21 @@ def fold(event: Event, body: dict[str, Any], tables: Tables) -> None:
     tables.put(AGENTS, agent, replace(known, last_model=body["model"], version=version))
 
 
-def _roll_up(line: UsageRow, tables: Tables) -> None:
-    """Add a line to the sums of all time, of its day and of its hour."""
-    for level, bucket in (("total", 0), ("day", line.at // DAY), ("hour", line.at // HOUR)):
-        key = encode([level, bucket, line.agent, line.repo, line.category, line.display]).decode()
-        row = tables.get(SPEND, key) or SpendRow(
-            level=level,  # type: ignore[arg-type]  # one of three, as the tuple above has them
-            bucket=bucket,
-            agent=line.agent,
-            repo=line.repo,
-            category=line.category,
-            display=line.display,
-        )
-        unpriced = line.rule == "unpriced"
-        tables.put(
-            SPEND,
-            key,
-            replace(
-                row,
-                tokens=row.tokens + line.tokens,
-                cost=row.cost + line.counted,
-                lines=row.lines + 1,
-                unpriced=row.unpriced + unpriced,
-                unpriced_cost=row.unpriced_cost + (line.counted if unpriced else 0),
-                version=line.version,
-                sequence=line.sequence,
-            ),
-        )
+def _entered(line: UsageRow, tables: Tables) -> UsageRow:
+    """Add a line to the totals that it belongs to; it keeps two of them, so that what comes later can be told from them."""
+    agent, display, date = line.agent, line.display, iso(line.at)[:10]
+    by_repo = _added(SPEND_BY_REPO, account(agent, line.repo, display), line, tables, repo=line.repo)
+    by_category = _added(SPEND_BY_CATEGORY, account(agent, line.category, display), line, tables, category=line.category)
+    _added(SPEND_BY_DAY, account(date, agent, display), line, tables, date=date)
+    return replace(line, repo_total=by_repo, category_total=by_category)
+
+
+def _added(table: Table[SpendRow], key: str, line: UsageRow, tables: Tables, **of: Any) -> Spent:
+    before = tables.get(table, key)
+    total = of_line(line) if before is None else before.total + of_line(line)
+    row = SpendRow(agent=line.agent, display=line.display, last_at=line.at, total=total, sequence=line.sequence, **of)
+    tables.put(table, key, row)
+    return total
 
 
 def _cost(event: Event) -> dict[str, Any]:

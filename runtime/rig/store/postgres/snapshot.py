@@ -5,7 +5,7 @@ from typing import Any
 
 from rig.clock import Micros
 from rig.model.events import Event
-from rig.model.tables import Query, R, Table
+from rig.model.tables import Query, R, Since, Table
 from rig.store.backend import Answered, End, scope_key
 from rig.store.postgres.connection import Session
 from rig.store.postgres.sql import select, totals, where
@@ -96,8 +96,8 @@ class PostgresSnapshot:
         found = self._one(f"SELECT count(*) FROM {model_table(query.table.name)} WHERE {condition}", *arguments)
         return found[0] if found else 0
 
-    def totals(self, query: Query[Any], by: tuple[str, ...]) -> list[tuple[Any, ...]]:
-        sql, arguments = totals(query, by)
+    def totals(self, query: Query[Any], by: tuple[str, ...], since: Since | None = None) -> list[tuple[Any, ...]]:
+        sql, arguments = totals(query, by, since)
         return self._all(sql, *arguments)
 
     # What else a unit changes

@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from rig.model.tables import Query, Table
+from rig.model.tables import Query, Since, Table
 from rig.store.schema import model_table
 from rig.store.sql import EVENT_COLUMNS
 
@@ -68,15 +68,26 @@ def select(query: Query[Any]) -> tuple[str, list[Any]]:
     return f"{sql} LIMIT %s OFFSET %s", [*arguments, query.limit, query.offset]
 
 
-def totals(query: Query[Any], by: tuple[str, ...]) -> tuple[str, list[Any]]:
+def totals(query: Query[Any], by: tuple[str, ...], since: Since | None) -> tuple[str, list[Any]]:
     """The statement and the arguments of ``Snapshot.totals``."""
     columns = {name for name, _ in query.table.columns}
     if not by or not {*by, *query.table.sums} <= columns:
         raise KeyError(by)
     condition, arguments = where(query)
-    sums = ", ".join(f"sum({name})::bigint" for name in query.table.sums)
-    groups = ", ".join(by)
-    return f"SELECT {groups}, {sums} FROM {model_table(query.table.name)} WHERE {condition} GROUP BY {groups}", arguments
+    groups = ", ".join(f"total.{name}" for name in by)
+    if since is None:
+        sums, past = [f"sum(total.{name})::bigint" for name in query.table.sums], ""
+    else:
+        sums = [f"sum(total.{name} - coalesce(past.{since.prefix}{name}, 0))::bigint" for name in query.table.sums]
+        table, account, lines = model_table(since.history.name), f"{since.prefix}account", f"{since.prefix}lines"
+        newest = (
+            f"SELECT * FROM {table} WHERE tenant = %s AND {account} = total.key AND at < %s "
+            f"ORDER BY at DESC NULLS LAST, {lines} DESC NULLS LAST LIMIT 1"
+        )
+        past = f" LEFT JOIN LATERAL ({newest}) AS past ON true"
+        arguments += (query.tenant, since.at)
+    rows = f"(SELECT * FROM {model_table(query.table.name)} WHERE {condition}) AS total"
+    return f"SELECT {groups}, {', '.join(sums)} FROM {rows}{past} GROUP BY {groups}", arguments
 
 
 @cache

@@ -1,7 +1,6 @@
 """Sums and lines of the ledger as answers: summed first, rounded last (6.3)."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -9,8 +8,8 @@ import msgspec
 from rig.clock import iso
 from rig.model.costs import dollars
 from rig.model.events import Event
-from rig.model.rows import UsageRow
-from rig.model.spend import DAY, Spent
+from rig.model.rows import Spent, UsageRow
+from rig.model.spend import of_line
 from rig.wire.shapes import answers
 
 Sums = Mapping[tuple[Any, ...], Spent]
@@ -24,13 +23,20 @@ def usage(sums: Sums) -> list[answers.AgentUsage]:
         found.append(
             answers.AgentUsage(
                 agent_id=agent,
-                total_input_tokens=total.tokens.input,
-                total_output_tokens=total.tokens.output,
-                total_cache_read_tokens=total.tokens.cache_read,
-                total_cache_creation_tokens=total.tokens.cache_creation,
+                total_input_tokens=total.input,
+                total_output_tokens=total.output,
+                total_cache_read_tokens=total.cache_read,
+                total_cache_creation_tokens=total.cache_creation,
                 total_cost_usd=dollars(total.cost),
                 by_repo=[
-                    answers.RepoUsage(repo=repo, cost_usd=dollars(spent.cost), **_tokens(spent))
+                    answers.RepoUsage(
+                        repo=repo,
+                        input_tokens=spent.input,
+                        output_tokens=spent.output,
+                        cache_read_tokens=spent.cache_read,
+                        cache_creation_tokens=spent.cache_creation,
+                        cost_usd=dollars(spent.cost),
+                    )
                     for repo, spent in sorted(repos.items(), key=lambda item: item[0] or "")
                 ],
             )
@@ -61,11 +67,11 @@ def cost_summary(days: int, sums: Sums, as_of: int) -> answers.CostSummary:
     )
 
 
-def daily_costs(days: int, sums: Mapping[tuple[int, str], Spent]) -> answers.DailyCosts:
-    """By (day since 1970, agent); what cost nothing is left out (R0-53)."""
+def daily_costs(days: int, sums: Mapping[tuple[str, str], Spent]) -> answers.DailyCosts:
+    """By (date, agent); what cost nothing is left out (R0-53)."""
     entries = [
-        answers.DayCost(date=_date(day), agent_id=agent, cost_usd=dollars(spent.cost))
-        for (day, agent), spent in sorted(sums.items())
+        answers.DayCost(date=date, agent_id=agent, cost_usd=dollars(spent.cost))
+        for (date, agent), spent in sorted(sums.items())
         if spent.cost
     ]
     return answers.DailyCosts(period=f"{days}d", entries=entries)
@@ -94,6 +100,11 @@ def issue_costs(issue: str, sums: Sums, lines: list[answers.LedgerLine], as_of: 
     )
 
 
+def cost_lines(lines: list[answers.LedgerLine], total: Spent, as_of: int) -> answers.CostLines:
+    """A page of lines, and what all of them add up to."""
+    return answers.CostLines(lines=lines, total=total.lines, total_cost_usd=dollars(total.cost), as_of=as_of)
+
+
 def ledger_line(row: UsageRow, event: Event | None) -> answers.LedgerLine:
     """A line with the prices of its time, which stand in its event's meta; an old one may have none."""
     cost: dict[str, Any] = {} if event is None else msgspec.json.decode(event.meta).get("cost") or {}
@@ -113,7 +124,7 @@ def ledger_line(row: UsageRow, event: Event | None) -> answers.LedgerLine:
         rule=row.rule,
         price_source=str(cost.get("prices", "")),
         unit_prices=answers.UnitPrices(*(dollars(price * 1_000_000) for price in unit)) if unit else None,
-        **_tokens(Spent(row.tokens)),
+        **_tokens(of_line(row)),
     )
 
 
@@ -129,18 +140,13 @@ def _total(parts: Iterable[Spent]) -> Spent:
 
 
 def _tokens(spent: Spent) -> dict[str, int]:
-    t = spent.tokens
     return {
-        "input_tokens": t.input,
-        "output_tokens": t.output,
-        "cache_read_tokens": t.cache_read,
-        "cache_creation_tokens": t.cache_creation,
+        "input_tokens": spent.input,
+        "output_tokens": spent.output,
+        "cache_read_tokens": spent.cache_read,
+        "cache_creation_tokens": spent.cache_creation,
     }
 
 
 def _unpriced(spent: Spent) -> answers.Unpriced:
     return answers.Unpriced(event_count=spent.unpriced, cost_usd=dollars(spent.unpriced_cost))
-
-
-def _date(day: int) -> str:
-    return datetime.fromtimestamp(day * DAY // 1_000_000, UTC).date().isoformat()

@@ -101,6 +101,8 @@ class LedgerLine(Camel):
 class CostLines(Camel):
     lines: list[LedgerLine]
     total: int
+    total_cost_usd: float
+    """Of all of them, also those on other pages; summed before it is rounded."""
     as_of: int
 
 
