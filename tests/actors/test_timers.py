@@ -156,3 +156,25 @@ async def test_the_log_wakes_a_sleeper_and_an_idle_one_does_not_spin(
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
         await run
+
+
+async def test_timers_that_are_set_for_later_than_the_next_one_do_not_make_the_store_be_read(
+    store: Reads, clock: ManualClock, fired: list[str]
+) -> None:
+    """Every claim and heartbeat moves a timer."""
+    await set_timer(store, clock, "retry:first", 30)
+    run = asyncio.ensure_future(timers(store, clock, fired).run())
+    await asyncio.sleep(0.05)
+    assert store.reads == 1
+    for number in range(20):
+        await set_timer(store, clock, f"lease:{number}", 40)
+        await asyncio.sleep(0.005)
+    await asyncio.sleep(0.05)
+    assert store.reads == 1
+    await set_timer(store, clock, "retry:earlier", 20)
+    async with asyncio.timeout(5):
+        while store.reads == 1:
+            await asyncio.sleep(0.01)
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run

@@ -61,6 +61,10 @@ class Timers:
         self._on_fault = on_fault
         self._grace_ends = clock.monotonic() + grace
         self._woken = asyncio.Event()
+        self._planned: Micros = 0
+        """When the store is read again by itself; 0 while it is being read."""
+        self._heard: Micros = _EVER
+        """The earliest timer that was set since the store was last read."""
         self._tried: dict[_Key, tuple[int, float]] = {}
         """How often a timer was tried, and the monotonic time before which it is not tried again."""
 
@@ -74,11 +78,15 @@ class Timers:
         try:
             while True:
                 self._woken.clear()
+                self._planned, self._heard = 0, _EVER
                 try:
                     pause = await self.fire()
                 except Exception as error:  # noqa: BLE001  # the store may be away for a while; timers must outlive that
                     log.warning("The timers could not be read: %s", error)
                     pause = 1.0
+                self._planned = self._clock.now() + int(pause * 1e6)
+                if self._heard < self._planned:
+                    self._woken.set()
                 if pause > 0:
                     try:
                         async with asyncio.timeout(pause):
@@ -143,8 +151,10 @@ class Timers:
             self._on_fault(timer.key, error)
 
     def _hear(self, batch: Batch) -> None:
-        if batch.timers_changed:
-            self._woken.set()
+        if batch.next_timer is not None:
+            self._heard = min(self._heard, batch.next_timer)
+            if self._heard < self._planned:  # claims and heartbeats move timers all the time, and nearly always to later
+                self._woken.set()
 
 
 def _standing(snapshot: Snapshot, limit: int) -> list[tuple[str, Timer]]:

@@ -85,7 +85,12 @@ class Engine:
             self._refresh()
         run = _BatchRun(self)
         results = run.decide(work)
-        batch = Batch(events=tuple(run.staged.events), rows=run.staged.rows, timers_changed=bool(run.staged.timers))
+        batch = Batch(
+            events=tuple(run.staged.events),
+            rows=run.staged.rows,
+            timers_changed=bool(run.staged.timers),
+            next_timer=min((t.due for t in run.staged.timers.values() if t is not None and t.due is not None), default=None),
+        )
         if run.staged:
             try:
                 self.backend.write(run.staged)

@@ -20,6 +20,11 @@ from rig.store.sqlite import SqliteBackend, SqliteKeeper, connect
 from rig.store.sqlite_reader import SqliteReader
 from rig.store.verify import DATABASE, HEAD, check_before_open, corrupt, first_break
 
+BESIDE = 100
+"""Events that are walked at a time while the daemon serves: a millisecond of the interpreter."""
+PAUSE = 0.005
+"""Seconds until the next: what is asked of the daemon meanwhile waits for a fifth of them, and for that millisecond."""
+
 
 def make_directory(directory: Path) -> None:
     """The data directory, for its owner alone. Raises ConfigError that says what is wrong with it."""
@@ -51,7 +56,7 @@ class EmbeddedStore:
     def _walk(self) -> Break | None:
         connection = connect(self.directory / DATABASE, read_only=True)
         try:
-            return first_break(connection, 0, self.verified)
+            return first_break(connection, 0, self.verified, chunk=BESIDE, pause=PAUSE)
         finally:
             connection.close()
 

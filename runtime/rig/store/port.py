@@ -19,7 +19,9 @@ class Batch(msgspec.Struct, frozen=True):
     rows: dict[tuple[str, str, str], Any | None]
     """(tenant, table name, key) to the row as it is now, None where it was deleted."""
     timers_changed: bool = False
-    """Whether a timer was set, so that the timers' reactor looks for an earlier due time."""
+    """Whether a timer was set or deleted."""
+    next_timer: Micros | None = None
+    """When the first of the timers that it set is due, so that the timers' reactor looks only for an earlier one; None: it set none."""
 
 
 Listener = Callable[[Batch], None]

@@ -8,6 +8,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,8 +73,13 @@ def untouched(directory: Path) -> Iterator[sqlite3.Connection]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def first_break(connection: sqlite3.Connection, after: int = 0, until: int | None = None) -> Break | None:
-    """Walk the log behind position ``after`` (0: all of it); the first break, None when there is none."""
+def first_break(
+    connection: sqlite3.Connection, after: int = 0, until: int | None = None, *, chunk: int = CHUNK, pause: float = 0.0
+) -> Break | None:
+    """Walk the log behind position ``after`` (0: all of it); the first break, None when there is none.
+
+    ``pause`` is seconds after each chunk, for a walk beside other work: it needs the interpreter for itself while it hashes.
+    """
     try:
         known = erasures(connection)
     except sqlite3.Error:
@@ -87,7 +93,7 @@ def first_break(connection: sqlite3.Connection, after: int = 0, until: int | Non
     while until is None or walker.position < until:
         try:
             rows = connection.execute(
-                f"SELECT {EVENT_COLUMNS} FROM events WHERE position > ? ORDER BY position LIMIT ?", (walker.position, CHUNK)
+                f"SELECT {EVENT_COLUMNS} FROM events WHERE position > ? ORDER BY position LIMIT ?", (walker.position, chunk)
             ).fetchall()
         except sqlite3.Error as error:
             return _bisect(connection, walker, str(error))
@@ -96,6 +102,8 @@ def first_break(connection: sqlite3.Connection, after: int = 0, until: int | Non
         broken = walker.walk(map(event_of, rows))
         if broken is not None:
             return broken
+        if pause:
+            threading.Event().wait(pause)
     return None
 
 
