@@ -148,6 +148,7 @@ async def _rebuild(directory: Path, events: int) -> float:
     began = perf_counter()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "rig.cli", "rebuild", "--data-dir", str(directory)),
+        cwd=directory,
         env=environment(),
         stdout=asyncio.subprocess.PIPE,
     )
