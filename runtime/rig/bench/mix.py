@@ -22,8 +22,6 @@ class Kind:
     method: str = "GET"
     bodies: tuple[str, ...] = ()
     """JSON; where there are some, one by chance goes along, with an Idempotency-Key of its own."""
-    weight: int = 10
-    """How often it is asked for, beside the others'."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,6 @@ class _Run:
     def __init__(self, mix: Mix) -> None:
         self._mix = mix
         self._random = random.Random(mix.seed)
-        self._weights = [kind.weight for kind in mix.kinds]
         self._began = perf_counter()
         self._times: dict[str, list[float]] = {kind.name: [] for kind in mix.kinds}
         self._sizes = dict.fromkeys(self._times, 0)
@@ -73,7 +70,7 @@ class _Run:
         if perf_counter() - self._began > self._mix.warm + self._mix.seconds:
             return None
         dice, mix = self._random, self._mix
-        (kind,) = dice.choices(mix.kinds, self._weights)
+        kind = dice.choice(mix.kinds)
         head = f"{kind.method} {dice.choice(kind.paths)} HTTP/1.1\r\nHost: {mix.host}:{mix.port}\r\nAuthorization: Bearer {mix.key}\r\n"
         if not kind.bodies:
             return kind.name, f"{head}\r\n".encode()

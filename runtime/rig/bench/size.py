@@ -26,8 +26,6 @@ CLIENTS = 8
 PAGE = 100
 PATHS = 500
 """Different requests of a kind."""
-WINDOWS = (1, 7, 30, 90)
-"""Days that summaries are asked for, besides those that they take by themselves: all of it, and a week."""
 SUMMARIES = ("usage", "costs summary")
 """Kinds that may take 100 ms; the others 20."""
 
@@ -103,6 +101,7 @@ def _kinds(snapshot: Snapshot, issues: int) -> tuple[Kind, ...]:
         for word in CONDUCTOR_STATES
         for offset in offsets(count(ISSUES, ("state", "in", states(word))))
     ]
+    days = range(1, history.DAYS)
     agents = [history.agent(n) for n in range(history.AGENTS)]
     return (
         Kind("next", tuple(f"/api/assignments/next?agentId={agent}" for agent in agents)),
@@ -115,8 +114,8 @@ def _kinds(snapshot: Snapshot, issues: int) -> tuple[Kind, ...]:
             tuple(f"/api/execution-logs?status={word}" for word in ("running", "completed", "failed", "stuck")),
         ),
         Kind("jobs", tuple(f"/api/jobs?page={n // 20 + 1}" for n in offsets(count(JOBS)))),
-        Kind("usage", ("/api/usage", *(f"/api/usage?days={n}" for n in WINDOWS)), weight=1),
-        Kind("costs summary", ("/api/costs/summary", *(f"/api/costs/summary?days={n}" for n in WINDOWS)), weight=1),
+        Kind("usage", ("/api/usage", *(f"/api/usage?days={n}" for n in days))),
+        Kind("costs summary", tuple(f"/api/costs/summary?days={n}" for n in days)),
     )
 
 
