@@ -90,7 +90,7 @@ def explain(remote: Remote, output: Output, id_: str) -> None:
             if line[key] is not None
         ]
         source = f" ({line['priceSource']})" if line["priceSource"] else ""
-        say(one_line(f"    {', '.join(said) or 'nothing reported'}{source}", 300))
+        say("    " + one_line(f"{', '.join(said) or 'nothing reported'}{source}", 300))
         say(f"    counts ${line['countedUsd']:.6f}: {RULES.get(line['rule'], line['rule'])}")
     say(f"{len(lines)} lines, ${total:.6f}")
 
