@@ -17,18 +17,13 @@ class ClaudeConfig(ProviderConfig):
     max_turns: int | None = Field(None, ge=1, le=10_000)
     """Turns of a session; unset takes ``dispatch.max_turns``, and the smaller of the two holds."""
     approval: Literal["deny", "ask", "auto"] = "deny"
-    """What becomes of a tool call that needs permission: refused, or allowed without asking anyone (``auto``)."""
+    """What becomes of a tool call that needs permission: refused, put to a human (`ask`), or allowed without asking anyone (`auto`)."""
+    ask_seconds: int | None = Field(None, ge=1)
+    """How long a human has to answer before it counts as refused; unset: as long as the lease lives."""
     allowed_tools: tuple[str, ...] = ()
     """Tools that need no permission, such as ``Edit`` or ``Bash(git *)``."""
     disallowed_tools: tuple[str, ...] = ()
     """Tools that are taken away, also with ``auto``."""
-
-    @field_validator("approval")
-    @classmethod
-    def _can_ask(cls, value: str) -> str:
-        if value == "ask":
-            raise ValueError('"ask" does not work with this provider yet; use "deny" (with allowed_tools) or "auto"')
-        return value
 
     @field_validator("allowed_tools", "disallowed_tools")
     @classmethod

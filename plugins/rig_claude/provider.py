@@ -1,10 +1,14 @@
-"""Drives Claude Code in its non-interactive mode: the prompt on stdin, one JSON object a line on stdout."""
+"""Drives Claude Code in its non-interactive mode: messages on stdin, one JSON object a line on stdout."""
 
+import asyncio
 import os
+from contextlib import suppress
+from typing import Any
 
-from rig import Child, Session, SessionResult
+from rig import Asks, Child, ProcessError, RigError, Session, SessionResult
+from rig_claude import control
 from rig_claude.config import ClaudeConfig
-from rig_claude.stream import NO_SESSION, Reading
+from rig_claude.stream import NO_SESSION, Reading, decoded
 
 QUIET = {
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
@@ -15,10 +19,18 @@ QUIET = {
 }
 """Keeps the program off every address but its model API's."""
 
+APPROVE, DENY = "approve", "deny"
+
+LINE_BYTES = 10 << 20
+"""Longest message; a tool's whole result comes in one."""
+
+INTERRUPT_SECONDS = 0.6
+"""What a cancelled session may take to end its turn properly; Rig ends its programs soon after."""
+
 
 def arguments(config: ClaudeConfig, model: str | None, max_turns: int, resume: str | None) -> list[str]:
     """The command line. The prompt is not in it: it may be long, begin with a dash, and argv is public."""
-    argv = [config.command, "-p", "--output-format", "stream-json", "--verbose"]
+    argv = [config.command, "-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"]
     limits = [n for n in (config.max_turns, max_turns) if n]
     if limits:
         argv += ["--max-turns", str(min(limits))]
@@ -30,6 +42,8 @@ def arguments(config: ClaudeConfig, model: str | None, max_turns: int, resume: s
         argv.append("--dangerously-skip-permissions")
     else:
         argv += ["--permission-mode", "default"]
+    if config.approval == "ask":
+        argv += ["--permission-prompt-tool", "stdio"]
     if config.allowed_tools:
         argv += ["--allowedTools", ",".join(config.allowed_tools)]
     if config.disallowed_tools:
@@ -53,35 +67,109 @@ class ClaudeProvider:
     name = "claude"
 
     async def run(self, session: Session) -> SessionResult:
-        result, reading = await self._attempt(session, session.resume)
-        if session.resume and not result.ok and NO_SESSION in (reading.failure or ""):
+        conversation = Conversation(session)
+        result = await conversation.run(session.resume)
+        if session.resume and not result.ok and NO_SESSION in (conversation.reading.failure or ""):
             await session.log([f"session {session.resume} is gone, starting afresh"], "system")
-            result, _ = await self._attempt(session, None)
+            result = await Conversation(session).run(None)
         return result
 
-    async def _attempt(self, session: Session, resume: str | None) -> tuple[SessionResult, Reading]:
-        config: ClaudeConfig = session.config
+
+class Conversation:
+    """One program, what it has said, and the permissions that it waits for."""
+
+    def __init__(self, session: Session) -> None:
+        self.reading = Reading()
+        self._session = session
+        self._config: ClaudeConfig = session.config
+        self._answering: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self, resume: str | None) -> SessionResult:
+        session, config = self._session, self._config
         argv = arguments(config, session.model or config.model, session.max_turns, resume)
         env = environment(config, root=os.geteuid() == 0)
-        child = await session.spawn(argv, env=env, stdin=session.prompt.encode())
-        reading = Reading()
+        said = control.line(control.request("begin", "initialize")) + control.line(control.user(session.prompt))
+        child = await session.spawn(argv, env=env, stdin=said, keep_stdin=True, line_bytes=LINE_BYTES)
+        pumping = asyncio.create_task(self._pump(child))
         try:
-            await _pump(session, child, reading)
-            status = await child.wait()
-        finally:  # a cancelled session has spent its tokens too
-            for usage in reading.usage():
+            await asyncio.wait([pumping])
+            pumping.result()  # raises what taking a line raised
+            result = _result(self.reading, await child.wait())
+        except asyncio.CancelledError:
+            await self._interrupt(child, pumping)
+            if self.reading.session_id is None:
+                raise
+            result = SessionResult(False, "interrupted", None, self.reading.total_turns, self.reading.session_id)
+        finally:
+            for task in (pumping, *self._answering.values()):
+                task.cancel()
+            await asyncio.gather(pumping, *self._answering.values(), return_exceptions=True)
+            for usage in self.reading.usage():  # a cancelled session has spent its tokens too
                 await session.usage(usage)
-        return _result(reading, status), reading
+        return result
 
+    async def _pump(self, child: Child) -> None:
+        async for batch in child.lines():
+            before, ended = (self.reading.turns, self.reading.steps), self.reading.result
+            lines: list[str] = []
+            for line in batch:
+                data = decoded(line)
+                kind = data.get("type") if data is not None else None
+                if data is not None and kind == "control_request":
+                    self._begin_answer(child, data)
+                elif data is not None and kind == "control_cancel_request":
+                    self._drop_answer(str(data.get("request_id")))
+                else:
+                    lines += self.reading.feed(line)
+            if lines:
+                await self._session.log(lines, "agent")
+            if (self.reading.turns, self.reading.steps) != before:
+                message = f"turn {self.reading.turns}"
+                await self._session.progress(message, turns=self.reading.turns, steps=self.reading.steps)
+            if self.reading.result is not ended:
+                await child.close_stdin()  # nothing more is said: it ends
 
-async def _pump(session: Session, child: Child, reading: Reading) -> None:
-    async for batch in child.lines():
-        before = (reading.turns, reading.steps)
-        lines = [text for line in batch for text in reading.feed(line)]
-        if lines:
-            await session.log(lines, "agent")
-        if (reading.turns, reading.steps) != before:
-            await session.progress(f"turn {reading.turns}", turns=reading.turns, steps=reading.steps)
+    def _begin_answer(self, child: Child, data: dict[str, Any]) -> None:
+        """Answer a request of the program beside its output, which goes on."""
+        identity = str(data.get("request_id"))
+        asked = data.get("request")
+        task = asyncio.create_task(self._answer(child, identity, asked if isinstance(asked, dict) else {}))
+        self._answering[identity] = task
+        task.add_done_callback(lambda _: self._answering.pop(identity, None))
+
+    def _drop_answer(self, identity: str) -> None:
+        if (task := self._answering.get(identity)) is not None:
+            task.cancel()
+
+    async def _answer(self, child: Child, identity: str, asked: dict[str, Any]) -> None:
+        said = control.refusal(identity, "not supported")
+        if asked.get("subtype") == "can_use_tool":
+            try:
+                allowed = await self._allowed(asked)
+            except RigError as error:  # a lost lease, for one: the program must not wait for ever, nor be allowed
+                await self._session.log([f"not asked: {error.message}"], "system")
+                allowed = False
+            said = control.permission(identity, asked, allowed)
+        with suppress(ProcessError):
+            await child.write(control.line(said))
+
+    async def _allowed(self, asked: dict[str, Any]) -> bool:
+        answer = None
+        text = control.question(asked)
+        if self._config.approval == "ask" and isinstance(self._session, Asks):
+            answer = await self._session.ask(text, (APPROVE, DENY), deadline_seconds=self._config.ask_seconds)
+        allowed = answer is not None and answer.approved is True
+        await self._session.log([f"{'approved' if allowed else 'not approved'}: {text.splitlines()[0]}"], "system")
+        return allowed
+
+    async def _interrupt(self, child: Child, pumping: "asyncio.Task[None]") -> None:
+        """End the turn that runs, so that the session can be gone on with; what does not work out is left to Rig's signals."""
+        with suppress(ProcessError, TimeoutError):
+            async with asyncio.timeout(INTERRUPT_SECONDS):
+                await child.write(control.line(control.request("interrupt", "interrupt")))
+                await asyncio.wait([pumping])
+        if self.reading.result is not None:
+            await self._session.log(["the turn was interrupted"], "system")
 
 
 def _result(reading: Reading, status: int) -> SessionResult:

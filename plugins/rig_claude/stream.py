@@ -32,11 +32,8 @@ class Reading:
 
     def feed(self, line: bytes) -> list[str]:
         """Take a line; gives the log lines it amounts to. A line that is no JSON object is a log line itself."""
-        try:
-            data = json.loads(line)
-        except (ValueError, RecursionError):
-            data = None
-        if not isinstance(data, dict):
+        data = decoded(line)
+        if data is None:
             return [line.decode("utf-8", "replace")] if line.strip() else []
         session = data.get("session_id")
         if isinstance(session, str) and session:
@@ -113,6 +110,15 @@ class Reading:
                     arguments = json.dumps(block.get("input"), ensure_ascii=False, default=str)
                     lines.append(f"[tool] {block.get('name')} {_cut(arguments)}")
         return lines
+
+
+def decoded(line: bytes) -> dict[str, Any] | None:
+    """The JSON object of a line, None for any other line."""
+    try:
+        data = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
 
 
 def _results(message: Mapping[str, Any]) -> Iterator[str]:

@@ -124,6 +124,8 @@ class Conversation:
             async with asyncio.timeout(INTERRUPT_SECONDS):
                 await connection.request("turn/interrupt", {"threadId": self._reading.thread, "turnId": turn})
                 await self._ended.wait()
+        if self._ended.is_set():
+            await self._session.log(["the turn was interrupted"], "system")
 
     async def _notified(self, method: str, params: Message) -> None:
         reading = self._reading

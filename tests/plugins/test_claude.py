@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,16 @@ from rig_claude.config import ClaudeConfig
 from rig_claude.provider import ClaudeProvider, arguments, environment
 from rig_claude.stream import Reading
 from tests.standins.anthropic import Anthropic
-from tests.standins.session import LocalSession
+from tests.standins.session import AskingSession, LocalSession
 
 
-def _session(tmp_path: Path, claude: str, api: Anthropic, **rest: Any) -> LocalSession:
+def _session(tmp_path: Path, claude: str, api: Anthropic, kind: type[LocalSession] = LocalSession, **rest: Any) -> LocalSession:
     workspace, home = tmp_path / "workspace", tmp_path / "home"
     workspace.mkdir(exist_ok=True)
     home.mkdir(exist_ok=True)
     config = ClaudeConfig(command=claude, base_url=api.url, approval=rest.pop("approval", "auto"))
     rest = {"model": "claude-sonnet-4-5", "max_turns": 8, **rest}
-    return LocalSession(workspace, config, environment={"HOME": str(home), "ANTHROPIC_API_KEY": "made-up"}, **rest)
+    return kind(workspace, config, environment={"HOME": str(home), "ANTHROPIC_API_KEY": "made-up"}, **rest)
 
 
 async def test_a_real_session_writes_exactly_the_file_and_reports_exactly_the_tokens(tmp_path: Path, claude: str) -> None:
@@ -110,12 +111,31 @@ async def test_a_cancelled_session_still_counts_what_it_has_spent(tmp_path: Path
         running = asyncio.create_task(ClaudeProvider().run(session))
         await asyncio.wait_for(api.hanging.wait(), 20)
         running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
-        os.killpg(session.processes[0].pid, signal.SIGKILL)
+        result = await running
+        assert (result.ok, result.reason) == (False, "interrupted")
+        with suppress(ProcessLookupError):
+            os.killpg(session.processes[0].pid, signal.SIGKILL)
         await session.processes[0].wait()
         (usage,) = session.usages
         assert (usage.input_tokens, usage.cache_read_tokens) == (api.turns[0].input, api.turns[0].cache_read)
+
+        api.release()
+        again = _session(tmp_path, claude, api, prompt="Go on.", resume=result.session_id)
+        resumed = await ClaudeProvider().run(again)
+        assert (resumed.ok, resumed.session_id, resumed.summary) == (True, result.session_id, api.words)
+
+
+@pytest.mark.parametrize("asks", [False, True])
+async def test_a_permission_is_asked_for_and_without_an_answer_denied(tmp_path: Path, claude: str, asks: bool) -> None:
+    async with Anthropic() as api:
+        session = _session(tmp_path, claude, api, AskingSession if asks else LocalSession, approval="ask")
+        assert (await ClaudeProvider().run(session)).ok
+        assert [f.name for f in session.workspace.iterdir()] == ([api.file_name] if asks else [])
+        if isinstance(session, AskingSession):
+            ((asked, options),) = session.asked
+            assert asked.startswith("claude wants to use Bash:\n")
+            assert api.file_name in asked
+            assert options == ("approve", "deny")
 
 
 def _lines(*objects: object) -> Reading:
@@ -196,7 +216,7 @@ def test_only_root_that_allows_everything_says_it_is_a_sandbox() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{"approval": "ask"}, {"allowed_tools": ["--help"]}, {"base_url": "file:///x"}, {"nonsense": 1}]
+    "bad", [{"approval": "sometimes"}, {"allowed_tools": ["--help"]}, {"base_url": "file:///x"}, {"nonsense": 1}]
 )
 def test_a_configuration_that_cannot_work_is_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):

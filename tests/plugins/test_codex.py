@@ -58,7 +58,7 @@ async def test_a_real_session_writes_exactly_the_file_and_reports_exactly_the_to
         assert result.ok, (result.reason, session.lines)
         assert [f.name for f in session.workspace.iterdir()] == [api.file_name]
         assert (session.workspace / api.file_name).read_text() == api.file_text
-        assert _spent(session) == api.total
+        assert _spent(session) == api.spent
         assert {u.model for u in session.usages} == {MODEL}
         assert api.words in session.lines
         assert any(line.startswith("[tool] exec ") and api.file_name in line for line in session.lines)
@@ -73,7 +73,7 @@ async def test_a_real_session_writes_exactly_the_file_and_reports_exactly_the_to
         resumed = await CodexProvider().run(again)
         assert resumed.ok, (resumed.reason, again.lines)
         assert resumed.session_id == result.session_id
-        assert _spent(again) == other.total
+        assert _spent(again) == other.spent
         assert "long long" in json.dumps(other.bodies[-1])
 
 
@@ -126,7 +126,7 @@ async def test_a_cancelled_session_interrupts_its_turn_and_can_be_gone_on_with(t
             result = await running
             assert (result.ok, result.reason) == (False, "interrupted")
             assert result.session_id
-            assert _spent(session) == api.total
+            assert _spent(session) == api.spent
         api.release()
         async with _session(tmp_path, codex, api, prompt="Go on.", resume=result.session_id) as again:
             resumed = await CodexProvider().run(again)

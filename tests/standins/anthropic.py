@@ -39,7 +39,7 @@ class Anthropic:
     first_status: int = 200
     """Status of the answers to ``/v1/messages``; other than 200 is an API error."""
     hang_at: int | None = None
-    """Turn, 0 or 1, whose answer begins and never ends; None for none."""
+    """Turn, 0 or 1, whose answer begins and waits for ``release``; None for none."""
 
     def __post_init__(self) -> None:
         rng = random.Random(self.seed)
@@ -51,9 +51,11 @@ class Anthropic:
         """(method, path) of everything that was asked."""
         self.bodies: list[dict[str, Any]] = []
         self.keys: set[str | None] = set()
+        self.reported: list[Tokens] = []
+        """Tokens of the answers that were given to their end."""
         self.hanging = asyncio.Event()
         self._serial = rng.getrandbits(32)
-        self._stopping = asyncio.Event()
+        self._released = asyncio.Event()
 
     @property
     def url(self) -> str:
@@ -64,6 +66,21 @@ class Anthropic:
         """What a session of both turns amounts to."""
         a, b = self.turns
         return Tokens(a.input + b.input, a.output + b.output, a.cache_read + b.cache_read, a.cache_creation + b.cache_creation)
+
+    @property
+    def spent(self) -> dict[str, int]:
+        """What was reported."""
+        return {
+            "inputTokens": sum(t.input for t in self.reported),
+            "outputTokens": sum(t.output for t in self.reported),
+            "cacheReadTokens": sum(t.cache_read for t in self.reported),
+            "cacheCreationTokens": sum(t.cache_creation for t in self.reported),
+        }
+
+    def release(self) -> None:
+        """Let the answer that hangs go on; none hangs after it."""
+        self.hang_at = None
+        self._released.set()
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=64 * 1024 * 1024)
@@ -76,10 +93,16 @@ class Anthropic:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._stopping.set()
+        self._released.set()
         await self._runner.cleanup()
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
+        try:
+            return await self._answered(request)
+        except ConnectionResetError:  # an interrupted client does not wait for the rest
+            return web.Response()
+
+    async def _answered(self, request: web.Request) -> web.StreamResponse:
         self.requests.append((request.method, request.path))
         self.keys.add(request.headers.get("x-api-key"))
         if request.method == "HEAD":
@@ -123,8 +146,7 @@ class Anthropic:
         await send("ping")
         if self.hang_at == int(again):
             self.hanging.set()
-            await self._stopping.wait()
-            return response
+            await self._released.wait()
         if again:
             await send("content_block_start", index=0, content_block={"type": "text", "text": ""})
             deltas = [{"type": "text_delta", "text": part} for part in _parts(self.words)]
@@ -144,6 +166,7 @@ class Anthropic:
             usage={**usage, "output_tokens": tokens.output},
         )
         await send("message_stop")
+        self.reported.append(tokens)
         await response.write_eof()
         return response
 

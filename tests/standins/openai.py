@@ -71,7 +71,7 @@ class OpenAI:
         return f"http://127.0.0.1:{self.port}/v1"
 
     @property
-    def total(self) -> dict[str, int]:
+    def spent(self) -> dict[str, int]:
         """What was reported, in disjoint counts."""
         cached, written = sum(t.cached for t in self.reported), sum(t.written for t in self.reported)
         return {
@@ -101,6 +101,12 @@ class OpenAI:
         await self._runner.cleanup()
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
+        try:
+            return await self._answered(request)
+        except ConnectionResetError:  # an interrupted client does not wait for the rest
+            return web.Response()
+
+    async def _answered(self, request: web.Request) -> web.StreamResponse:
         if (request.method, request.path) != ("POST", "/v1/responses"):
             return web.json_response({"error": {"message": "not here", "type": "not_found"}}, status=404)
         self.keys.add(request.headers.get("Authorization"))

@@ -113,12 +113,19 @@ class Guard:
         return round(self.seconds * 1000 / self.timed, 3) if self.timed else 0.0
 
     async def call(
-        self, what: str, function: Callable[..., Any], *args: Any, deadline: float | None, expect: Any = None
+        self,
+        what: str,
+        function: Callable[..., Any],
+        *args: Any,
+        deadline: float | None,
+        expect: Any = None,
+        last_words: bool = False,
     ) -> Any:
         """Call the plugin and let it run for at most ``deadline`` seconds (None: for ever, and the call is not timed).
 
         ``expect`` is a type (or several) that the answer must have. Raises PluginError when the plugin fails, is late, answers with
-        something else or is quarantined, Busy when its turn did not come; lets a RigError of the plugin through.
+        something else or is quarantined, Busy when its turn did not come; lets a RigError of the plugin through. With
+        ``last_words`` a call that is cancelled gets twice the time, and what it returns all the same is returned.
         """
         self._admit(what)
         task = self.start(what, function, *args, expect=expect, timed=deadline is not None)
@@ -128,7 +135,9 @@ class Guard:
                 done, _ = await asyncio.wait({task}, timeout=max(0.0, began + deadline - time.monotonic()))
         except asyncio.CancelledError:
             task.cancel()
-            await asyncio.wait({task}, timeout=FAREWELL)
+            await asyncio.wait({task}, timeout=2 * FAREWELL if last_words else FAREWELL)
+            if last_words and task.done() and not task.cancelled() and task.exception() is None:
+                return task.result()
             raise
         if not done:
             task.cancel()  # not awaited: it may not listen

@@ -58,9 +58,11 @@ class GuardedProvider:
         return validated(self.registration.config, raw or {}, f"providers.{self.name}")
 
     async def run(self, session: Session) -> SessionResult:
-        """Run one session; no deadline but cancellation. Raises the provider's RigError, or PluginError for anything else."""
+        """Run one session; no deadline but cancellation, which may still have a result. Raises the provider's RigError, or PluginError for anything else."""
         run = self.registration.provider.run
-        result: SessionResult = await self._guard.call(f"{self.name}.run", run, session, deadline=None, expect=SessionResult)
+        result: SessionResult = await self._guard.call(
+            f"{self.name}.run", run, session, deadline=None, expect=SessionResult, last_words=True
+        )
         return result
 
 

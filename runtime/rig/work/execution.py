@@ -15,6 +15,9 @@ from rig.work.session import Ending, WorkSession
 from rig.work.workspace import Workspace
 
 T = TypeVar("T")
+FAREWELL = 2.2
+"""Seconds that a cancelled session gets to end its turn and say how it can be gone on with; the guard's own are fewer."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -91,7 +94,7 @@ class Execution:
     async def _stop(self, task: "asyncio.Future[Any]") -> object:
         """Cancel ``task``; one that does not let go loses its programs under it. What it returns all the same."""
         task.cancel()
-        await asyncio.wait([task], timeout=1.0)
+        await asyncio.wait([task], timeout=FAREWELL)
         if not task.done() and self.session is not None:
             await self.session.close()
             await asyncio.wait([task], timeout=1.0)

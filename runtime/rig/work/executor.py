@@ -236,7 +236,7 @@ class Executor:
                 await run.writer.write([f"hook after_run: {run.reason(error)}"], "system")
         ending = "session completed" if finished.ok else f"session {finished.outcome}: {finished.reason}"
         await run.writer.write([ending], "system")
-        if finished.ok or finished.session is None:
+        if finished.ok or finished.session is None or finished.outcome == "cancelled":
             await self._drop_home(run.order.home or run.order.execution)
 
     async def _hook(

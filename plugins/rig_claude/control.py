@@ -1,0 +1,54 @@
+"""The lines that Rig writes to the program, and what it reads of the control protocol: permission requests and answers. Pure."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+Message = Mapping[str, Any]
+
+MAX_SHOWN = 3_000
+"""Characters of a tool call that are shown to who is asked."""
+
+
+def line(message: Message) -> bytes:
+    return json.dumps(message, ensure_ascii=False).encode() + b"\n"
+
+
+def user(text: str) -> Message:
+    """Something said to the agent: the prompt, or a word on the way."""
+    content = {"role": "user", "content": text}
+    return {"type": "user", "message": content, "parent_tool_use_id": None, "session_id": ""}
+
+
+def request(identity: str, subtype: str) -> Message:
+    """A request of Rig: ``initialize`` or ``interrupt``."""
+    return {"type": "control_request", "request_id": identity, "request": {"subtype": subtype}}
+
+
+def permission(identity: str, asked: Message, allowed: bool) -> Message:
+    """The answer to a permission request."""
+    given = asked.get("input")
+    if allowed:
+        return answer(identity, {"behavior": "allow", "updatedInput": given if isinstance(given, dict) else {}})
+    return answer(identity, {"behavior": "deny", "message": "it was not allowed"})
+
+
+def answer(identity: str, said: Message) -> Message:
+    return {"type": "control_response", "response": {"subtype": "success", "request_id": identity, "response": said}}
+
+
+def refusal(identity: str, why: str) -> Message:
+    """The answer to a request that is not understood."""
+    return {"type": "control_response", "response": {"subtype": "error", "request_id": identity, "error": why}}
+
+
+def question(asked: Message) -> str:
+    """What to ask for a tool call."""
+    given = asked.get("input")
+    given = given if isinstance(given, dict) else {}
+    command = given.get("command")
+    shown = command if isinstance(command, str) else json.dumps(given, ensure_ascii=False, indent=1, default=str)
+    shown = shown if len(shown) <= MAX_SHOWN else f"{shown[:MAX_SHOWN]}…"
+    reason = asked.get("decision_reason")
+    because = [f"because: {str(reason)[:500]}"] if reason else []
+    return "\n".join([f"claude wants to use {asked.get('tool_name') or 'a tool'}:", shown, *because])
