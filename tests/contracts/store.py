@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rig.clock import ManualClock
-from rig.errors import AlreadyExists, IdempotencyReuse, StaleLease, VersionConflict
+from rig.errors import AlreadyExists, BadRequest, IdempotencyReuse, StaleLease, VersionConflict
 from rig.ids import SeededIds
 from rig.model import facts
 from rig.model.events import NewEvent, encode
@@ -101,7 +101,7 @@ class StoreContract(ABC):
                 unit(fact("WORK_STARTED", agentId="a")),
             ]
         )
-        assert [isinstance(r, Exception) for r in results] == [False, True, False]
+        assert [isinstance(r, Exception) for r in results] == [False, True, False], results
         row = store.get(ISSUES, TENANT, "acme/app#1")
         assert row is not None
         assert (row.state, row.version) == ("in_progress", 2)
@@ -368,6 +368,34 @@ class StoreContract(ABC):
         assert await grown(0) == {"a": (2 * huge + 5, 3), "b": (7, 1)}
         assert await grown(instant) == {"a": (5, 1), "b": (7, 1)}
         assert await grown(instant + 1) == {"a": (0, 0), "b": (0, 0)}
+
+    @pytest.mark.parametrize("fields", [{"title": "a\0b"}, {"agentId": "\0", "title": "\\\\u0000"}])
+    async def test_nul_is_refused_by_every_store(self, store: Log, fields: dict[str, str]) -> None:
+        """Not every database can keep it, and read models must be alike."""
+        body = encode({"repo": "acme/app", "issueNumber": 1, **fields})
+        with pytest.raises(BadRequest):
+            await store.commit(unit(NewEvent("acme/app#1", "issue_approved", body)))
+        with pytest.raises(BadRequest):
+            await store.commit(unit(NewEvent("acme/app\0#1", "issue_approved", b"{}")))
+        spelled = await store.commit(unit(fact("ISSUE_APPROVED", title="\\u0000 and \\\\u0000")))
+        assert spelled.events[0].position == 1
+
+    async def test_a_number_over_64_bits_fails_alone(self, store: Log) -> None:
+        results = await asyncio.gather(
+            store.commit(unit(fact("ISSUE_APPROVED", 1))),
+            store.commit(unit(fact("ISSUE_APPROVED", 2), timers=(Timer("retry:x", 2**63),))),
+            store.commit(unit(fact("ISSUE_APPROVED", 3))),
+            return_exceptions=True,
+        )
+        assert [isinstance(r, Exception) for r in results] == [False, True, False], results
+        assert (await store.commit(unit(fact("ISSUE_APPROVED", 4)))).events[0].position == 3
+
+    async def test_texts_come_in_the_order_of_their_code_points(self, store: Log) -> None:
+        names = ["a", "B", "ä", "Z", "z", "_", "\uffff", "\U0001f600", "aa", "a-b", "a b"]
+        streams = [f"acme/{name}#1" for name in names]
+        await store.commit(unit(*(NewEvent(stream, "issue_approved", b"{}") for stream in streams)))
+        found = await store.read(lambda snapshot: [key for key, _ in snapshot.page(Query(ISSUES, TENANT))])
+        assert found == sorted(streams)
 
     async def test_a_cancelled_caller_does_not_cancel_the_commit(self, store: Log) -> None:
         task = asyncio.create_task(store.commit(unit(fact("ISSUE_APPROVED"))))

@@ -5,12 +5,13 @@ idempotency keys are checked here, so the database's unique indexes are only the
 """
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
 from rig.clock import Clock, Micros
-from rig.errors import AlreadyExists, IdempotencyReuse, RigError, StaleLease, Unavailable, VersionConflict
+from rig.errors import AlreadyExists, BadRequest, IdempotencyReuse, RigError, StaleLease, Unavailable, VersionConflict
 from rig.ids import Ids
 from rig.model import folds
 from rig.model.decide.claim import claim as decide_claim
@@ -31,6 +32,9 @@ log = logging.getLogger(__name__)
 
 ANSWERS_KEPT: Micros = 24 * 3600 * 1_000_000
 """How long an idempotency key is remembered (I3)."""
+
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""The escape of NUL in JSON, and not the text of one."""
 
 Result = Committed | Exception | None
 """What becomes of one unit or claim: committed, refused with an error, or (claims) nothing to hand out."""
@@ -175,7 +179,9 @@ class _BatchRun:
         streams: dict[str, set[str]] = {}
         for item in work:
             if isinstance(item, Unit):
-                streams.setdefault(item.tenant, set()).update([event.stream for event in item.events])
+                streams.setdefault(item.tenant, set()).update(
+                    [event.stream for event in item.events if "\0" not in event.stream]
+                )
         self._engine.look_up(streams)
 
     def _guarded(self, step: Callable[[Any], Result], item: Unit | Claim) -> Result:
@@ -190,6 +196,8 @@ class _BatchRun:
     # One unit
 
     def _unit(self, unit: Unit) -> Result:
+        if "\0" in unit.principal + unit.request_id or any("\0" in e.stream or _NUL.search(e.body) for e in unit.events):
+            raise BadRequest("a text holds NUL, which not every store can keep")
         known = self._known(unit)
         if known is not None:
             return known

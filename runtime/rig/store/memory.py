@@ -4,17 +4,21 @@ import operator
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 from rig.clock import Clock, Micros
 from rig.ids import Ids
 from rig.model.events import Event
-from rig.model.tables import Query, R, Since, Table
+from rig.model.tables import BY_NAME, Query, R, Since, Table
 from rig.store.backend import Answered, End, Staged
 from rig.store.chain import GENESIS
 from rig.store.log import Log
 from rig.store.port import Snapshot
 from rig.store.units import Outcome, Timer
+
+_TOO_BIG = 2**63
+"""Columns hold 64 bits in every other store, and so here."""
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
@@ -97,6 +101,10 @@ class MemoryBackend:
         return self.cursors.get(name, 0)
 
     def write(self, staged: Staged) -> None:
+        due = [timer.due for timer in staged.timers.values() if timer is not None]
+        columns = [BY_NAME[name].extract(row) for (_, name, _), row in staged.rows.items() if row is not None]
+        if any(isinstance(value, int) and not -_TOO_BIG <= value < _TOO_BIG for value in chain(due, *columns)):
+            raise OverflowError("a number does not fit into 64 bits")
         with self.lock:
             self.events.extend(staged.events)
             for (tenant, name, key), row in staged.rows.items():

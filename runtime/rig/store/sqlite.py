@@ -118,6 +118,9 @@ class SqliteBackend:
             self._execute("BEGIN IMMEDIATE")
             self._insert(staged)
             self._execute("COMMIT")
+        except OverflowError:  # a number that no column holds: the unit's fault, not the database's
+            self._execute("ROLLBACK")
+            raise
         except sqlite3.Error as error:
             if self.connection.in_transaction:  # after SQLITE_FULL it is rolled back already
                 try:

@@ -138,6 +138,7 @@ class PostgresBackend:
         try:
             session = self._server.connect()
         except psycopg.Error as error:
+            log.warning("PostgreSQL cannot be reached: %s", said(error))
             raise fault_of(error) from error
         try:
             guard.end_session(session, lost, self._server.name)
@@ -175,7 +176,7 @@ class PostgresBackend:
             else:
                 if stored:
                     return
-                raise WriteRefused(f"PostgreSQL: {said(error)}")
+                raise WriteRefused("the connection to PostgreSQL was lost before the batch was stored")
 
     def _is_stored(self, batch: bytes) -> bool:
         """Whether a batch became the newest one. Raises StoreFault while the server cannot be asked."""

@@ -46,6 +46,8 @@ class Session:
 
     def __init__(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
         self.connection = connection
+        self.pid = connection.info.backend_pid
+        """The server's process that serves this connection."""
 
     def all(self, sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
         return self.connection.execute(sql.encode(), arguments or None, binary=True).fetchall()
@@ -64,11 +66,6 @@ class Session:
                 self.run("ROLLBACK")
             except psycopg.Error:  # the error that led here says more; a connection in doubt is not used again
                 self.connection.close()
-
-    @property
-    def pid(self) -> int:
-        """The server's process that serves this connection."""
-        return self.connection.info.backend_pid
 
     @property
     def closed(self) -> bool:
@@ -119,6 +116,11 @@ def said(error: psycopg.Error) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
+def in_short(error: psycopg.Error) -> str:
+    """An error for callers of the API, who need not know where the server is; the daemon's log says more."""
+    return "PostgreSQL cannot be reached" if is_lost(error) else f"PostgreSQL: {said(error)}"
+
+
 def is_lost(error: psycopg.Error) -> bool:
     """Whether the connection is gone, so that what the server did with the last statement is not told."""
     state = error.sqlstate
@@ -131,4 +133,4 @@ def fault_of(error: psycopg.Error) -> StoreFault:
     """What must follow an error when nothing was stored: no more writes for damage, else a later one may succeed."""
     if isinstance(error, errors.DataCorrupted | errors.IndexCorrupted):
         return Damaged(said(error))
-    return WriteRefused(f"PostgreSQL: {said(error)}")
+    return WriteRefused(in_short(error))

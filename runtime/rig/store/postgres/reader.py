@@ -1,6 +1,7 @@
 """Readers of a store on PostgreSQL: as many sessions as read at the same time, kept for the next."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +13,10 @@ import psycopg
 from rig.errors import StorageUnavailable
 from rig.model.tables import R, Table
 from rig.store.port import Snapshot
-from rig.store.postgres.connection import Server, Session, is_lost, said
+from rig.store.postgres.connection import Server, Session, in_short, is_lost, said
 from rig.store.postgres.snapshot import PostgresSnapshot
+
+log = logging.getLogger(__name__)
 
 BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
@@ -105,4 +108,5 @@ class PostgresReader:
 
 
 def _unavailable(error: psycopg.Error) -> StorageUnavailable:
-    return StorageUnavailable(f"the store cannot be read: PostgreSQL: {said(error)}")
+    log.warning("the store cannot be read: %s", said(error))
+    return StorageUnavailable(f"the store cannot be read: {in_short(error)}")
