@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         BadSignature,
         ConfigError,
         MalformedJson,
+        NotSent,
         PluginError,
         ProcessError,
         RigError,
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
         WorkspaceError,
     )
     from rig.model.health import CheckResult
-    from rig.plugin.config import PluginConfig, ProviderConfig
+    from rig.plugin.config import NotifierConfig, PluginConfig, ProviderConfig
     from rig.plugin.contexts import (
         CommandsContext,
         HealthChecker,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         HealthContext,
         Identity,
         Mapped,
+        NotifiersContext,
         OperationsContext,
         PriceSourcesContext,
         ProvidersContext,
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
         TransitionContext,
         Veto,
     )
+    from rig.plugin.notifier import Notification, Notifier
     from rig.plugin.operations import OperationRequest, PluginOperation
     from rig.plugin.pricing import ModelPrice, PriceSource
     from rig.plugin.provider import Answer, Asks, Child, Provider, ProviderRegistration, Session, SessionResult, Usage
@@ -56,16 +59,17 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "rig.errors": "BadRequest BadSignature ConfigError MalformedJson PluginError ProcessError RigError StaleDelivery "
+    "rig.errors": "BadRequest BadSignature ConfigError MalformedJson NotSent PluginError ProcessError RigError StaleDelivery "
     "WorkspaceError",
     "rig.model.health": "CheckResult",
-    "rig.plugin.config": "PluginConfig ProviderConfig",
+    "rig.plugin.config": "NotifierConfig PluginConfig ProviderConfig",
     "rig.plugin.contexts": "CommandsContext HealthChecker HealthCheckersContext HealthContext Identity Mapped "
-    "OperationsContext PriceSourcesContext ProvidersContext StepKindsContext WebhookDelivery "
+    "NotifiersContext OperationsContext PriceSourcesContext ProvidersContext StepKindsContext WebhookDelivery "
     "WebhookSettings WebhookSource WebhookSourcesContext",
     "rig.plugin.hookspecs": "hookimpl",
     "rig.plugin.moments": "AttentionContext CompletionContext DispatchContext Reply RunChanges RunContext RunEndedContext "
     "TransitionContext Veto",
+    "rig.plugin.notifier": "Notification Notifier",
     "rig.plugin.operations": "OperationRequest PluginOperation",
     "rig.plugin.pricing": "ModelPrice PriceSource",
     "rig.plugin.provider": "Answer Asks Child Provider ProviderRegistration Session SessionResult Usage",
@@ -92,6 +96,11 @@ __all__ = [
     "MalformedJson",
     "Mapped",
     "ModelPrice",
+    "NotSent",
+    "Notification",
+    "Notifier",
+    "NotifierConfig",
+    "NotifiersContext",
     "OperationRequest",
     "OperationsContext",
     "PluginConfig",

@@ -363,6 +363,18 @@ class PluginError(RigError):
     code = "plugin_error"
 
 
+class NotSent(RigError):
+    """A notification was not taken."""
+
+    code = "not_sent"
+
+    def __init__(self, message: str | None = None, *, retry_after: int | None = None, final: bool = False) -> None:
+        """``retry_after``: seconds that the other side asks to be left alone; ``final``: sending it again is pointless."""
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.final = final
+
+
 class Unreachable(RigError):
     """The daemon does not answer; is it running?"""
 

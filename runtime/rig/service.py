@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ from rig.reactors.gates import Gates
 from rig.reactors.gauges import Gauges
 from rig.reactors.grants import Granter
 from rig.reactors.inbox import Inbox, Policy
+from rig.reactors.notify import Notify
 from rig.reactors.questions import Questions
 from rig.reactors.reporting import LogReporter
 from rig.reactors.settings import LiveConfiguration
@@ -183,6 +184,8 @@ class Service:
         self._stack.push_async_callback(self.questions.stop)
         self._stack.callback(self.store.listen(self.questions.hear))
         self.dispatch = self._make_work()
+        self.notify = Notify(self.store, self.plugins.notifiers, self.clock, lambda: self._settings_now().server.public_url)
+        self._stack.callback(self.store.listen(self.notify.hear))
         duties = Duties(self.store, self.system, self.clock, self._settings_now, lambda: self.vitals.report())
         await duties.begin(seen)
         self._background(watch_clock(self.clock, self.faults), "watching the clock")
@@ -194,6 +197,7 @@ class Service:
         self._stack.push_async_callback(self.serving.stop)
         handlers = {**leases.handlers(self.system), **self.inbox.handlers(), "duty": duties.fire}
         self._background(Timers(self.store, self.clock, handlers, grace=LEASE_GRACE).run(), "the timers")
+        self._background(self.notify.run(), "notifications")
         leave_address(self.settings.data_dir, self.serving.url)
         self._stack.callback(leave_address, self.settings.data_dir, None)
         self._background(self._start_work(), "dispatch")
@@ -263,7 +267,8 @@ class Service:
     def _load_plugins(self) -> PluginHost:
         section = self.settings.settings.plugins
         tables = {**section.model_dump(), **(section.model_extra or {})}
-        host = PluginHost(PluginSettings.of(tables), on_fault=self.faults.plugin)
+        known = replace(PluginSettings.of(tables), secret=lambda text: resolve(text, DEFAULT_TENANT, self.secrets))
+        host = PluginHost(known, on_fault=self.faults.plugin)
         host.load()
         return host
 
@@ -293,7 +298,9 @@ class Service:
     def _deps(self) -> Deps:
         settings = self.live.current.settings
         bus = Bus(self._newest, self._show_row)
-        vitals = self.vitals = Vitals(self.store, bus, self.plugins, self.clock, self.lag.worst, self.settings.data_dir)
+        vitals = self.vitals = Vitals(
+            self.store, bus, self.plugins, self.clock, self.lag.worst, self.settings.data_dir, self.notify.health
+        )
         registry = CollectorRegistry()
         registry.register(Gauges(self.store, self.system, self.dispatch.groups, self.lag.worst))
         return Deps(

@@ -52,6 +52,15 @@ def standard(
     in_time(int(timestamp), now, TOLERANCE)
 
 
+def sign_standard(body: bytes, *, id: str, at: int, secret: str) -> dict[str, str]:
+    """The headers with which Standard Webhooks signs a body; ``at`` in seconds. Raises ValueError for a secret that signs nothing."""
+    key = _key(secret)
+    if not key:
+        raise ValueError("a signing secret is base64, perhaps after whsec_")
+    signed = base64.b64encode(mac(key, f"{id}.{at}.".encode() + body)).decode()
+    return {"webhook-id": id, "webhook-timestamp": str(at), "webhook-signature": f"v1,{signed}"}
+
+
 def _key(secret: str) -> bytes:
     try:
         return base64.b64decode(secret.removeprefix(PREFIX), validate=True)

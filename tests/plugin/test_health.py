@@ -206,7 +206,9 @@ async def test_a_quarantined_plugin_and_a_broken_one_degrade_health() -> None:
     guard.fault("x", "broke")
     checker = Checker("github", CheckResult)
     watched = Watched(checker, guard)
-    board = HealthBoard(lambda: [watched], ManualClock(), broken=lambda: [("p", "quarantined: x")])
+    board = HealthBoard(
+        lambda: [watched], ManualClock(), known=lambda: [("plugin:p", CheckResult("Degraded", "quarantined: x"))]
+    )
     report = await board.report(CONTEXT)
     assert _seen(report) == [("github", "Degraded", "plugin p is quarantined"), ("plugin:p", "Degraded", "quarantined: x")]
     assert (report.overall, checker.started) == ("Degraded", 0)

@@ -1,9 +1,10 @@
 """What a plugin may register: for each registration hook, what is wrong with a thing that it gave."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
+from rig.model.notices import KINDS
 from rig.plugin.operations import PluginOperation
 from rig.plugin.provider import ProviderRegistration
 
@@ -34,6 +35,18 @@ def health_checker(thing: object) -> str | None:
         return f"a HealthChecker with name, critical and check is wanted, not {type(thing).__name__}"
     if not isinstance(getattr(thing, "critical", None), bool):
         return f"the health checker {thing.name} does not say whether it is critical"  # type: ignore[attr-defined]
+    return None
+
+
+def notifier(thing: object) -> str | None:
+    """``rig_register_notifiers``."""
+    if wrong := _lacks(thing, "a Notifier", texts=("name",), calls=("send",)):
+        return wrong
+    if not _NAME.match(thing.name):  # type: ignore[attr-defined]
+        return f"a notifier may not be called {thing.name!r}"  # type: ignore[attr-defined]
+    kinds = getattr(thing, "kinds", None)
+    if isinstance(kinds, str) or not isinstance(kinds, Collection) or not set(kinds) <= set(KINDS):
+        return f"the kinds of the notifier {thing.name} are not of: {', '.join(KINDS)}"  # type: ignore[attr-defined]
     return None
 
 

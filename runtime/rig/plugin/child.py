@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from rig.errors import NotSent
 from rig.plugin import admission, contexts, parcels
 from rig.plugin.files import FileEntry
 from rig.plugin.guard import describe
@@ -22,6 +23,7 @@ from rig.plugin.loader import Loader, PluginSettings
 
 KINDS: dict[str, tuple[type[Any], admission.Wrong]] = {
     "rig_register_health_checkers": (contexts.HealthCheckersContext, admission.health_checker),
+    "rig_register_notifiers": (contexts.NotifiersContext, admission.notifier),
     "rig_register_step_kinds": (contexts.StepKindsContext, admission.step_kind),
 }
 """What a plugin in a process of its own may register."""
@@ -52,7 +54,8 @@ class Child:
                 if problem := wrong(thing):
                     return problem
                 self._things[hook, str(thing.name)] = thing
-                told.append(parcels.Thing(hook, str(thing.name), bool(getattr(thing, "critical", False))))
+                kinds = list(getattr(thing, "kinds", ()))
+                told.append(parcels.Thing(hook, str(thing.name), bool(getattr(thing, "critical", False)), kinds))
                 return None
 
             if plugin.state == "enabled":
@@ -76,12 +79,19 @@ class Child:
             thing = self._things[ask.hook, ask.name]
             if ask.hook == "rig_register_health_checkers":
                 answer = await _await(thing.check, parcels.unpack_health(ask.context))
+            elif ask.hook == "rig_register_notifiers":
+                answer = await _await(thing.send, parcels.unpack_notification(ask.context))
             else:
                 answer = await _await(thing.run, parcels.unpack_step(ask.context, getattr(thing, "params", None)))
-            said = dataclasses.asdict(answer)
+            said = None if answer is None else dataclasses.asdict(answer)
             parcels.encode(said)
         except asyncio.CancelledError:
             raise
+        except NotSent as refusal:
+            said_of = parcels.Answer(
+                ask.id, error=refusal.message, not_sent=True, retry_after=refusal.retry_after, final=refusal.final
+            )
+            self._say(said_of)
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything, and the daemon is told
             self._say(parcels.Answer(ask.id, error=describe(error)))
         else:

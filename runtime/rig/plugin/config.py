@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from rig.model.notices import NoticeKind
+
 
 class PluginConfig(BaseModel):
     """Base of a plugin's own model of ``[plugins.<name>]``; named by ``RIG_CONFIG`` in the plugin's module."""
@@ -23,3 +25,10 @@ class ProviderConfig(BaseModel):
     """Model used when neither job nor dispatch names one; unset lets the agent choose."""
     env: dict[str, str] = Field(default_factory=dict)
     """Environment granted to the agent; a value ``$SECRET:NAME`` is taken from the vault. Rig puts it into ``Session.environment``."""
+
+
+class NotifierConfig(PluginConfig):
+    """Base of a notifier's ``[plugins.<name>]``."""
+
+    kinds: tuple[NoticeKind, ...] = ()
+    """Which notifications are sent: `attention`, `failed`, `done`, `stuck`, `alarm`; empty: all."""

@@ -38,6 +38,11 @@ class HealthCheckersContext(_Registration):
 
 
 @dataclass(frozen=True)
+class NotifiersContext(_Registration):
+    """Context of ``rig_register_notifiers``."""
+
+
+@dataclass(frozen=True)
 class StepKindsContext(_Registration):
     """Context of ``rig_register_step_kinds``."""
 

@@ -7,6 +7,7 @@ from rig.errors import BadRequest, RigError
 from rig.plugin.contexts import Identity, Mapped, WebhookDelivery, WebhookSettings, WebhookSource
 from rig.plugin.guard import Guard
 from rig.plugin.loader import validated
+from rig.plugin.notifier import Notification, Notifier
 from rig.plugin.operations import OperationRequest, PluginOperation
 from rig.plugin.pricing import ModelPrice, PriceSource
 from rig.plugin.provider import ProviderRegistration, Session, SessionResult
@@ -14,6 +15,8 @@ from rig.plugin.steps import StepContext, StepKind, StepResult
 
 PRICE_SECONDS = 5.0
 """How long a price source may take for a model."""
+SEND_SECONDS = 30.0
+"""How long a notifier may take for a notification."""
 OPERATION_SECONDS = 30.0
 """How long an operation of a plugin may take."""
 
@@ -64,6 +67,25 @@ class GuardedProvider:
             f"{self.name}.run", run, session, deadline=None, expect=SessionResult, last_words=True
         )
         return result
+
+
+class GuardedNotifier:
+    """A notifier with its deadline."""
+
+    def __init__(self, notifier: Notifier, guard: Guard) -> None:
+        self.name = str(notifier.name)
+        self.kinds = frozenset(notifier.kinds)
+        self._notifier = notifier
+        self._guard = guard
+
+    @property
+    def quarantined(self) -> bool:
+        """Whether its plugin is not called at present."""
+        return self._guard.quarantined
+
+    async def send(self, notification: Notification) -> None:
+        """Raises NotSent, or PluginError when the plugin fails."""
+        await self._guard.call(f"{self.name}.send", self._notifier.send, notification, deadline=SEND_SECONDS)
 
 
 class GuardedStep:

@@ -76,20 +76,24 @@ def _result(task: "asyncio.Task[CheckResult]") -> CheckResult:
 
 
 class HealthBoard:
-    """The deep health of the daemon: every checker that plugins registered, and the plugins that are broken."""
+    """The deep health of the daemon: every checker that plugins registered, and what is known without a check."""
 
     def __init__(
-        self, watched: Callable[[], Sequence[Watched]], clock: Clock, *, broken: Callable[[], Sequence[tuple[str, str]]] = tuple
+        self,
+        watched: Callable[[], Sequence[Watched]],
+        clock: Clock,
+        *,
+        known: Callable[[], Sequence[tuple[str, CheckResult]]] = tuple,
     ) -> None:
+        """``known``: (name, result) of what is not critical and needs no check."""
         self._watched = watched
         self._clock = clock
-        self._broken = broken
+        self._known = known
 
     async def report(self, context: HealthContext) -> HealthReport:
         """Check everything at once and sum it up; answers within the deadline whatever hangs (I29)."""
         dependencies = list(await asyncio.gather(*(w.look(context, self._clock) for w in self._watched())))
         now = self._clock.now()
-        for plugin, reason in self._broken():
-            found = CheckResult("Degraded", reason)
-            dependencies.append(health.dependency(f"plugin:{plugin}", False, found, latency_ms=0, at=now))
+        for name, result in self._known():
+            dependencies.append(health.dependency(name, False, result, latency_ms=0, at=now))
         return health.report(dependencies, now)

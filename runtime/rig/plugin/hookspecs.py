@@ -22,6 +22,7 @@ from rig.plugin.contexts import (
     CommandsContext,
     HealthChecker,
     HealthCheckersContext,
+    NotifiersContext,
     OperationsContext,
     PriceSourcesContext,
     ProvidersContext,
@@ -40,6 +41,7 @@ from rig.plugin.moments import (
     TransitionContext,
     Veto,
 )
+from rig.plugin.notifier import Notifier
 from rig.plugin.operations import PluginOperation
 from rig.plugin.pricing import PriceSource
 from rig.plugin.provider import ProviderRegistration
@@ -97,6 +99,11 @@ def rig_register_webhook_sources(context: WebhookSourcesContext) -> Sequence[Web
 @hook(since="0.1.0")
 def rig_register_health_checkers(context: HealthCheckersContext) -> Sequence[HealthChecker]:  # type: ignore[empty-body]
     """Add dependencies that deep health watches. ``rig_checks`` is an example."""
+
+
+@hook(since="0.1.0")
+def rig_register_notifiers(context: NotifiersContext) -> Sequence[Notifier]:  # type: ignore[empty-body]
+    """Add ways to tell people what happened. ``rig_slack`` is an example."""
 
 
 @hook(since="0.1.0")

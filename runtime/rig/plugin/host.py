@@ -4,7 +4,7 @@ Made by the composition root; there is no other. Nothing here is global, so two 
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import EntryPoint
@@ -12,11 +12,12 @@ from typing import Any
 
 from rig.clock import Clock
 from rig.errors import ConfigError, Conflict, NotFound, PluginError
+from rig.model.health import CheckResult
 from rig.plugin import admission, contexts
 from rig.plugin.calls import CallLog
 from rig.plugin.contexts import Fault
 from rig.plugin.guard import Guard
-from rig.plugin.guarded import GuardedOperation, GuardedPrices, GuardedProvider, GuardedSource, GuardedStep
+from rig.plugin.guarded import GuardedNotifier, GuardedOperation, GuardedPrices, GuardedProvider, GuardedSource, GuardedStep
 from rig.plugin.health import HealthBoard, Watched
 from rig.plugin.hookspecs import HOOKS
 from rig.plugin.isolated import PROXIES, PluginProcess
@@ -65,6 +66,13 @@ KINDS: tuple[Kind, ...] = (
         lambda thing, plugin, guard, settings: Watched(thing, guard),
     ),
     Kind(
+        "rig_register_notifiers",
+        contexts.NotifiersContext,
+        admission.notifier,
+        _name,
+        lambda thing, plugin, guard, settings: GuardedNotifier(thing, guard),
+    ),
+    Kind(
         "rig_register_step_kinds",
         contexts.StepKindsContext,
         admission.step_kind,
@@ -110,6 +118,8 @@ class PluginHost:
         """By the name in ``[providers.<name>]``."""
         self.webhook_sources: dict[str, GuardedSource] = {}
         """By type."""
+        self.notifiers: dict[str, GuardedNotifier] = {}
+        """By name."""
         self.step_kinds: dict[str, GuardedStep] = {}
         """By the name in a step's ``kind``."""
         self.price_sources: dict[str, GuardedPrices] = {}
@@ -121,6 +131,7 @@ class PluginHost:
             "rig_register_providers": self.providers,
             "rig_register_webhook_sources": self.webhook_sources,
             "rig_register_health_checkers": self._watched,
+            "rig_register_notifiers": self.notifiers,
             "rig_register_step_kinds": self.step_kinds,
             "rig_register_price_sources": self.price_sources,
             "rig_register_operations": self.operations,
@@ -162,9 +173,17 @@ class PluginHost:
         """Plugin to the pydantic model of its ``[plugins.<name>]``, for the schema of the configuration."""
         return {name: p.model for name, p in self._loader.plugins.items() if p.model is not None}
 
-    def health(self, clock: Clock) -> HealthBoard:
-        """The board of every registered checker; broken plugins appear on it as ``plugin:<name>``, not critical."""
-        return HealthBoard(lambda: tuple(self._watched.values()), clock, broken=self._broken)
+    def health(self, clock: Clock, known: Callable[[], Sequence[tuple[str, CheckResult]]] = tuple) -> HealthBoard:
+        """The board of every registered checker; broken plugins appear on it as ``plugin:<name>``, not critical.
+
+        ``known`` gives (name, result) of what needs no check, such as notifiers; not critical either.
+        """
+
+        def uncritical() -> list[tuple[str, CheckResult]]:
+            broken = [(f"plugin:{name}", CheckResult("Degraded", reason)) for name, reason in self._broken()]
+            return [*known(), *broken]
+
+        return HealthBoard(lambda: tuple(self._watched.values()), clock, known=uncritical)
 
     def _broken(self) -> list[tuple[str, str]]:
         rows = [r for r in self.records() if r.state in BROKEN]

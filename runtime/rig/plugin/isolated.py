@@ -16,11 +16,13 @@ from typing import IO, Any
 
 import msgspec
 
+from rig.errors import NotSent
 from rig.model.health import CheckResult
 from rig.plugin import parcels
 from rig.plugin.contexts import HealthContext
 from rig.plugin.files import FileEntry
 from rig.plugin.guard import Died
+from rig.plugin.notifier import Notification
 from rig.plugin.steps import StepContext, StepResult
 from rig.text import one_line
 
@@ -119,7 +121,9 @@ class PluginProcess:
                 future = waiting.pop(said.id, None)
                 if future is None or not future.set_running_or_notify_cancel():
                     continue
-                if said.error is not None:
+                if said.not_sent:
+                    future.set_exception(NotSent(said.error, retry_after=said.retry_after, final=said.final))
+                elif said.error is not None:
                     future.set_exception(Answered(said.error))
                 else:
                     future.set_result(said.answer)
@@ -203,6 +207,18 @@ class IsolatedChecker:
         return parcels.unpack_result(await self._process.call(self._hook, self.name, await parcels.pack_health(context)))
 
 
+class IsolatedNotifier:
+    """A ``rig.Notifier`` that sends from the plugin's process."""
+
+    def __init__(self, process: PluginProcess, thing: parcels.Thing) -> None:
+        self.name, self.kinds = thing.name, tuple(thing.kinds)
+        self._process = process
+        self._hook = thing.hook
+
+    async def send(self, notification: Notification) -> None:
+        await self._process.call(self._hook, self.name, parcels.pack_notification(notification))
+
+
 class IsolatedStep:
     """A ``rig.StepKind`` whose steps run in the plugin's process."""
 
@@ -220,5 +236,6 @@ class IsolatedStep:
 
 PROXIES: dict[str, Callable[[PluginProcess, parcels.Thing], Any]] = {
     "rig_register_health_checkers": IsolatedChecker,
+    "rig_register_notifiers": IsolatedNotifier,
     "rig_register_step_kinds": IsolatedStep,
 }

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 import rig
-from rig.errors import ConfigError, PluginError
+from rig.errors import ConfigError, PluginError, RigError
 from rig.plugin import hookspecs
 from rig.plugin.calls import CallLog
 from rig.plugin.contexts import Fault
@@ -54,6 +54,8 @@ class PluginSettings:
     strikes: int = STRIKES
     allow: frozenset[str] | None = None
     """``[plugins] allow``: others are not loaded; None allows all."""
+    secret: Callable[[str], str] = str
+    """Turns a text of a plugin's table into what it refers to (``$SECRET:NAME``); raises RigError when there is no such secret."""
 
     @classmethod
     def of(cls, section: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> "PluginSettings":
@@ -218,7 +220,10 @@ class Loader:
         name = plugin.entry.name
         if name in RESERVED:
             raise Broken("load_error", f"{name} is a reserved name")
-        table = self._settings.config.get(name, {})
+        try:
+            table = _revealed(self._settings.config.get(name, {}), self._settings.secret)
+        except RigError as error:
+            raise Broken("config_error", error.message) from None
         if table.get("isolate") == "process":
             self._start(plugin, table)
             return
@@ -286,6 +291,15 @@ class Loader:
             raise Broken("load_error", f"RIG_REQUIRES is not a version range: {wanted}") from None
         if not fits:
             raise Broken("load_error", f"needs rig {wanted}, and this is {rig.__version__}")
+
+
+def _revealed(value: Any, secret: Callable[[str], str]) -> Any:
+    """A plugin's table with its secrets instead of the references to them."""
+    if isinstance(value, str):
+        return secret(value)
+    if isinstance(value, Mapping):
+        return {key: _revealed(inner, secret) for key, inner in value.items()}
+    return [_revealed(inner, secret) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _own(table: Mapping[str, Any], model: Any) -> Mapping[str, Any]:

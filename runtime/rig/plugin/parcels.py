@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from rig.model.health import CheckResult
+from rig.model.notices import NoticeKind
 from rig.plugin.contexts import HealthContext
+from rig.plugin.notifier import Notification
 from rig.plugin.steps import StepContext, StepResult
 
 encode = msgspec.json.encode
@@ -30,6 +33,8 @@ class Thing(msgspec.Struct):
     hook: str
     name: str
     critical: bool = False
+    kinds: list[NoticeKind] = []
+    """Those that a notifier wants."""
 
 
 class Opened(msgspec.Struct):
@@ -57,6 +62,10 @@ class Answer(msgspec.Struct):
     answer: Any = None
     error: str | None = None
     """``Name: text`` of what was raised."""
+    not_sent: bool = False
+    """Whether that was a NotSent, whose fields are these."""
+    retry_after: int | None = None
+    final: bool = False
 
 
 async def pack_health(context: HealthContext) -> dict[str, Any]:
@@ -92,6 +101,16 @@ def unpack_health(packed: dict[str, Any]) -> HealthContext:
 def unpack_result(answer: Any) -> CheckResult:
     """A check's result in the parent; raises when the child sent something else."""
     return CheckResult(answer["status"], answer["reason"])
+
+
+def pack_notification(notification: Notification) -> dict[str, Any]:
+    """A notification for the child."""
+    return asdict(notification)
+
+
+def unpack_notification(packed: dict[str, Any]) -> Notification:
+    """The notification in the child."""
+    return Notification(**packed)
 
 
 async def pack_step(context: StepContext) -> dict[str, Any]:

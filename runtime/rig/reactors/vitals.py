@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rig.bus.bus import Bus
 from rig.clock import Clock
-from rig.model.health import HealthReport
+from rig.model.health import CheckResult, HealthReport
 from rig.plugin.contexts import HealthContext
 from rig.plugin.host import PluginHost
 from rig.store.log import Log
@@ -15,11 +15,18 @@ class Vitals:
     """Watches store and bus for the checkers, and says whether Rig takes work."""
 
     def __init__(
-        self, store: Log, bus: Bus, plugins: PluginHost, clock: Clock, loop_lag: Callable[[], float], data_dir: Path
+        self,
+        store: Log,
+        bus: Bus,
+        plugins: PluginHost,
+        clock: Clock,
+        loop_lag: Callable[[], float],
+        data_dir: Path,
+        known: Callable[[], Sequence[tuple[str, CheckResult]]] = tuple,
     ) -> None:
         self._store = store
         self._bus = bus
-        self._board = plugins.health(clock)
+        self._board = plugins.health(clock, known)
         self._context = HealthContext(self._store_ping, self._streams_ping, loop_lag, data_dir)
         self.draining = False
         """True from the moment that the daemon stops."""

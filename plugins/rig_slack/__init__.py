@@ -1,0 +1,17 @@
+"""Notifications in a Slack channel."""
+
+from collections.abc import Sequence
+
+from rig import Notifier, NotifiersContext, hookimpl
+
+RIG_REQUIRES = ">=0.1,<0.2"
+RIG_CONFIG = "rig_slack.notifier:SlackConfig"
+
+
+@hookimpl
+def rig_register_notifiers(context: NotifiersContext) -> Sequence[Notifier]:
+    if context.config.url is None:
+        return []
+    from rig_slack.notifier import Slack
+
+    return [Slack(context.config)]
