@@ -160,11 +160,12 @@ class Service:
         self.token = operator_token(self.settings.data_dir, self.ids)
         self.vault = open_vault(self.settings.data_dir, self.settings.key_file)
         self.secrets = SealedFile(self.vault, self.settings.data_dir / SECRETS_FILE)
-        self.plugins = self._load_plugins()
+        start = LiveConfiguration(self.settings, self.store, self.secrets).current  # with the overlay; models come with plugins
+        self.plugins = self._load_plugins(start.settings)
         self._stack.callback(self.plugins.stop)
         self.live = LiveConfiguration(self._known_to_plugins(), self.store, self.secrets)
         self._stack.callback(self.store.listen(self.live.hear))
-        self._disabled = frozenset(self.settings.settings.plugins.disabled)
+        self._disabled = frozenset(start.settings.plugins.disabled)
         self._switch_plugins(self.live.current)
         self.live.on_change(self._switch_plugins)
         self._refuse_open_bind()
@@ -264,8 +265,8 @@ class Service:
         provider = self.plugins.provider(name)
         return provider, provider.configure(self._settings_now().providers.get(name))
 
-    def _load_plugins(self) -> PluginHost:
-        section = self.settings.settings.plugins
+    def _load_plugins(self, settings: Settings) -> PluginHost:
+        section = settings.plugins
         tables = {**section.model_dump(), **(section.model_extra or {})}
         known = replace(PluginSettings.of(tables), secret=lambda text: resolve(text, DEFAULT_TENANT, self.secrets))
         host = PluginHost(known, on_fault=self.faults.plugin)

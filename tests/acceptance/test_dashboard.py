@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -18,7 +17,11 @@ SOON = 3.0
 """Seconds; what is promised is 1, which a noisy machine may miss."""
 REPO = "acme/shop"
 
-pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
+
+@pytest.fixture(autouse=True)
+def programs(require: Callable[[str], str]) -> None:
+    """tmux is the terminal; skipped without it, failed where CI=true."""
+    require("tmux")
 
 
 class Terminal:
@@ -192,8 +195,8 @@ def run(*arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, env=given, timeout=60, stdin=subprocess.DEVNULL, check=False)
 
 
-@pytest.mark.skipif(shutil.which("script") is None, reason="needs script")
-def test_without_a_daemon_one_line_says_what_to_do(tmp_path: Path) -> None:
+def test_without_a_daemon_one_line_says_what_to_do(require: Callable[[str], str], tmp_path: Path) -> None:
+    require("script")
     done = run("http://127.0.0.1:9", RIG_DATA_DIR=str(tmp_path))
     assert done.returncode == 6
     assert done.stdout.strip().count("\n") == 0

@@ -85,9 +85,8 @@ def test_work_without_a_commit_is_not_accepted_where_the_rules_say_so(tmp_path: 
 def test_a_plugin_is_switched_off_and_on_and_the_overlay_remembers(tmp_path: Path) -> None:
     daemon = Daemon(tmp_path / "d")
 
-    def state() -> str:
-        rows = daemon.ask("GET", "/api/v1/plugins").json
-        return str(next(r["state"] for r in rows if r["name"] == "genai-prices"))
+    def row() -> Any:
+        return next(r for r in daemon.ask("GET", "/api/v1/plugins").json if r["name"] == "genai-prices")
 
     try:
         daemon.start()
@@ -96,7 +95,7 @@ def test_a_plugin_is_switched_off_and_on_and_the_overlay_remembers(tmp_path: Pat
         assert daemon.ask("GET", "/x/genai-prices/price?model=claude-sonnet-4-5").status == 404
         daemon.kill()
         daemon.start()
-        assert state() == "disabled"
+        assert (row()["state"], row()["hooks"]) == ("disabled", [])  # not even its code was loaded
         assert daemon.rig("plugin", "enable", "genai-prices", check=True).stdout == "genai-prices: enabled\n"
         shown = daemon.rig("x", "genai-prices", "price", "model=claude-sonnet-4-5", check=True).stdout
         assert '"output": 15.0' in shown

@@ -208,7 +208,7 @@ async def test_a_cost_is_explained_line_by_line_and_summed_up(ask: Ask) -> None:
     assert "input" in told.output
     assert "counts $0.001000: computed: tokens times prices" in told.output
     assert "\n    computed $0.001000" in told.output
-    assert "1 lines, $0.001000" in told.output
+    assert "1 line, $0.001000" in told.output
     summed = await ask("cost", "summary", "--days", "1")
     assert "$0.001000 in 1d" in summed.output
     assert isinstance((await ask("cost", "explain", "o/r#8")).exception, NotFound)

@@ -1,12 +1,17 @@
 """Plugins over HTTP: switching them, their calls, and the operations that they add."""
 
 import asyncio
+import json
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
+from rig.errors import StorageUnavailable
+from rig.model.events import Event
 from rig.plugin.host import PluginHost
 from rig.plugin.loader import PluginSettings
 from rig.wire.operations import READ, WRITE
@@ -38,12 +43,35 @@ async def greet(request):
 
 @rig.hookimpl
 def rig_register_operations(context):
+    calls = []
+
+    async def count(request):
+        calls.append(request.idempotency_key)
+        return {"calls": len(calls), "key": calls[-1]}
+
     return [
         rig.PluginOperation("greet", "Say hello", greet),
         rig.PluginOperation("double", "Twice", double, method="POST", scope="write", request=Body),
+        rig.PluginOperation("count", "Count calls", count, method="POST", scope="write"),
         rig.PluginOperation("secret", "For admins", greet, scope="admin"),
     ]
 """
+
+
+class Configured:
+    """A configuration that lets every plugin in."""
+
+    def effective(self) -> Mapping[str, Any]:
+        return {"plugins": {"disabled": ()}}
+
+    def provenance(self) -> Mapping[str, str]:
+        return {}
+
+    def schema(self) -> Mapping[str, Any]:
+        return {}
+
+    def candidate(self, overlay: Mapping[str, Any]) -> Mapping[str, Any]:
+        return overlay
 
 
 @pytest.fixture
@@ -52,7 +80,7 @@ async def edge(make_edge: MakeEdge, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.syspath_prepend(tmp_path)
     host = PluginHost(PluginSettings(), entries=[EntryPoint("acme", "strange_ops", "rig")])
     host.load()
-    return await make_edge(deps={"plugins": host})
+    return await make_edge(deps={"plugins": host, "config": Configured()})
 
 
 async def test_an_operation_answers_under_its_plugins_name(edge: Edge) -> None:
@@ -98,3 +126,71 @@ async def test_calls_are_followed_as_they_end(edge: Edge) -> None:
     await edge.get("/x/acme/greet?name=Ada")
     _, answer = await waiting
     assert [(c["what"], c["outcome"]) for c in answer["calls"]] == [("x/acme/greet", "ok")]
+
+
+async def written(edge: Edge, type_: str) -> list[Event]:
+    """Events of a type in the log."""
+    return [e for e in await edge.store.read(lambda s: s.events("default", 0, 1000)) if e.type == type_]
+
+
+async def state_of(edge: Edge) -> str:
+    _, rows = await edge.get("/api/v1/plugins")
+    return str(next(row["state"] for row in rows if row["name"] == "acme"))
+
+
+def full(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the store refuse every write."""
+
+    async def refuse(unit: object) -> None:
+        raise StorageUnavailable("the disk is full")
+
+    monkeypatch.setattr(edge.store, "commit", refuse)
+
+
+@pytest.mark.rule("I23")
+@pytest.mark.parametrize("verb", ["disable", "enable"])
+async def test_a_switch_that_the_log_refuses_has_no_effect(edge: Edge, monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
+    if verb == "enable":
+        assert (await edge.post("/api/v1/plugins/acme/disable"))[0] == 200
+    before = await state_of(edge)
+    full(edge, monkeypatch)
+    assert (await edge.post(f"/api/v1/plugins/acme/{verb}"))[0] == 503
+    assert await state_of(edge) == before
+    assert (await edge.get("/x/acme/greet?name=Ada"))[0] == (200 if verb == "disable" else 404)
+
+
+async def test_a_switch_is_in_the_log_and_in_its_answer_and_a_repeat_is_answered_alike(edge: Edge) -> None:
+    once = {"Idempotency-Key": "s-1"}
+    first = await edge.post("/api/v1/plugins/acme/disable", headers=once)
+    assert (first[0], first[1]["state"]) == (200, "disabled")
+    assert await edge.post("/api/v1/plugins/acme/disable", headers=once) == first
+    assert (await edge.post("/api/v1/plugins/acme/enable"))[1]["state"] == "enabled"
+    assert [json.loads(e.body)["enabled"] for e in await written(edge, "plugin_switched")] == [False, True]
+
+
+@pytest.mark.rule("I23")
+async def test_a_call_of_an_operation_is_in_the_log_before_it_is_made(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = await edge.key("writer", WRITE)
+    assert (await edge.post("/x/acme/count", headers={"Authorization": f"Bearer {writer}"}))[0] == 200
+    assert (await edge.get("/x/acme/greet?name=Ada"))[0] == 200
+    (event,) = await written(edge, "plugin_called")
+    assert (json.loads(event.body), event.operation) == ({"plugin": "acme", "operation": "count"}, "call_plugin")
+    assert event.principal.startswith("key:")
+    with monkeypatch.context() as patch:
+        full(edge, patch)
+        assert (await edge.post("/x/acme/count"))[0] == 503
+    assert await edge.post("/x/acme/count") == (200, {"calls": 2, "key": None})
+
+
+@pytest.mark.rule("I3")
+async def test_an_operation_that_is_called_again_with_its_key_is_not_done_again(edge: Edge) -> None:
+    for _ in range(2):
+        async with edge.client.post("/x/acme/double", json={"n": 4}, headers={"Idempotency-Key": "k-1"}) as response:
+            assert (response.status, (await response.json())["n"]) == (200, 8)
+    assert response.headers["Idempotent-Replayed"] == "true"
+    assert (await edge.post("/x/acme/double", {"n": 5}, headers={"Idempotency-Key": "k-1"}))[0] == 422
+    keyed = [await edge.post("/x/acme/count", headers={"Idempotency-Key": "k-1"}) for _ in range(3)]
+    assert keyed == [(200, {"calls": 1, "key": "k-1"})] * 3
+    assert len(await written(edge, "plugin_called")) == 2
+    _, answer = await edge.post("/x/acme/count", headers={"Idempotency-Key": "k-2"})
+    assert answer == {"calls": 2, "key": "k-2"}

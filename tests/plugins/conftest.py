@@ -8,12 +8,14 @@ import pytest
 
 
 def _program(request: pytest.FixtureRequest, name: str, package: str) -> str:
+    """Its path; the test is skipped where there is none, or fails with CI=true."""
     found = os.environ.get(f"RIG_TEST_{name.upper()}") or shutil.which(name)
     if not found:
         modules: Path = request.getfixturevalue("node_modules")
         found = shutil.which(str(modules / ".bin" / name))
     if not found:
-        pytest.skip(f"{name} is not installed: npm install {package}")
+        request.getfixturevalue("missing")(f"{name} (npm install {package})")
+        raise AssertionError("missing() does not return")
     return found
 
 

@@ -57,9 +57,8 @@ def summary(remote: Remote, output: Output, days: int, tenant_id: str | None) ->
         say(f"${answer['totalCostUsd']:.6f} in {answer['period']}")
         unpriced = answer["unpriced"]
         if unpriced["eventCount"]:
-            say(
-                f"of it ${unpriced['costUsd']:.6f} as reported in {unpriced['eventCount']} lines of models without a known price"
-            )
+            lines = _lines_said(unpriced["eventCount"])
+            say(f"of it ${unpriced['costUsd']:.6f} as reported in {lines} of models without a known price")
 
 
 @cost.command()
@@ -92,7 +91,11 @@ def explain(remote: Remote, output: Output, id_: str) -> None:
         source = f" ({line['priceSource']})" if line["priceSource"] else ""
         say("    " + one_line(f"{', '.join(said) or 'nothing reported'}{source}", 300))
         say(f"    counts ${line['countedUsd']:.6f}: {RULES.get(line['rule'], line['rule'])}")
-    say(f"{len(lines)} lines, ${total:.6f}")
+    say(f"{_lines_said(len(lines))}, ${total:.6f}")
+
+
+def _lines_said(count: int) -> str:
+    return "1 line" if count == 1 else f"{count} lines"
 
 
 def _lines(remote: Remote, id_: str) -> tuple[list[dict[str, Any]], float]:

@@ -1,6 +1,7 @@
 """One request as a handler sees it: who asks for what, its body and parameters, and how to answer."""
 
 import hashlib
+import logging
 import re
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -11,7 +12,7 @@ from aiohttp import web
 from msgspec.structs import replace
 from pydantic import BaseModel
 
-from rig.errors import BadRequest, IdempotencyReuse
+from rig.errors import BadRequest, IdempotencyReuse, RigError
 from rig.http import door
 from rig.http.auth import Identity
 from rig.http.deps import Deps
@@ -20,6 +21,8 @@ from rig.model.events import NewEvent
 from rig.store.units import Committed, Idempotency, Outcome, Timer, Unit
 from rig.wire.operations import SIGNATURE, Operation
 from rig.wire.shapes import requests
+
+log = logging.getLogger("rig.http")
 
 M = TypeVar("M", bound=BaseModel)
 JSON = {"Content-Type": "application/json"}
@@ -168,6 +171,30 @@ class Ask:
             outcome=answer,
         )
         return self.outcome(await self.deps.store.commit(unit), answer)
+
+    async def record(self, *events: NewEvent, expect: dict[str, int] | None = None, tenant: str | None = None) -> Committed:
+        """Store what is about to be done outside of the log, before it is done; ``remember`` the answer after it."""
+        call = self.call
+        unit = Unit(
+            tenant or call.tenant,
+            events,
+            expect=expect or {},
+            principal=call.principal,
+            operation=call.operation,
+            request_id=call.request_id,
+        )
+        return await self.deps.store.commit(unit)
+
+    async def remember(self, given: Outcome) -> web.Response:
+        """Answer, and keep the answer for a repeat of the Idempotency-Key; what was done stands also where that fails."""
+        if self.idempotency is None:
+            return self.replay(given, replayed=False)
+        unit = Unit(self.call.tenant, idempotency=self.idempotency, outcome=lambda committed: given)
+        try:
+            return self.outcome(await self.deps.store.commit(unit), lambda committed: given)
+        except RigError as error:
+            log.warning("the answer to %s could not be kept for a repeat: %s", self.operation.name, error.message)
+            return self.replay(given, replayed=False)
 
     async def command(self, kind: str, key: str, command: Any, answer: Callable[[Committed], Outcome]) -> web.Response:
         """Have a command decided by the actor of a stream, and answer."""

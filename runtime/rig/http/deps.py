@@ -102,6 +102,10 @@ class Plugins(Protocol):
 
     def records(self) -> Sequence[PluginRecord]: ...
 
+    def check_switch(self, name: str, on: bool) -> None:
+        """Raise what ``switch`` would: NotFound, or Conflict where the plugin may not be let in."""
+        ...
+
     async def switch(self, name: str, on: bool) -> None:
         """Let a plugin in or take it out; nothing when it is so already. Raises NotFound."""
         ...
@@ -116,6 +120,9 @@ class NoPlugins:
 
     def records(self) -> Sequence[PluginRecord]:
         return ()
+
+    def check_switch(self, name: str, on: bool) -> None:
+        raise NotFound(f"there is no plugin {name!r}")
 
     async def switch(self, name: str, on: bool) -> None:
         raise NotFound(f"there is no plugin {name!r}")

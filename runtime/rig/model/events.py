@@ -143,6 +143,7 @@ _ALL = [
             "config_changed",
             "operation_refused",
             "actor_faulted",
+            "plugin_called",
             "plugin_faulted",
             "plugin_switched",
             "clock_stepped",

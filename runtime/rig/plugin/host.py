@@ -204,9 +204,8 @@ class PluginHost:
 
         One that was never loaded is loaded now; whether that worked is in its record.
         """
+        self.check_switch(name, True)
         plugin = self._plugin(name)
-        if not self._loader.allowed(name):
-            raise Conflict(f"plugins.allow or RIG_LOAD_PLUGINS leaves {name} out")
         plugin.guard.release()
         if plugin.state == "enabled":
             return _record(plugin)
@@ -218,6 +217,12 @@ class PluginHost:
         if name not in self._owned:
             self._register(plugin)
         return _record(plugin)
+
+    def check_switch(self, name: str, on: bool) -> None:
+        """Raise what switching the plugin would: NotFound, or Conflict where it may not be let in."""
+        self._plugin(name)
+        if on and not self._loader.allowed(name):
+            raise Conflict(f"plugins.allow or RIG_LOAD_PLUGINS leaves {name} out")
 
     async def switch(self, name: str, on: bool) -> None:
         """Enable or disable a plugin, off the loop where it has to be loaded; one switch at a time. Raises NotFound."""

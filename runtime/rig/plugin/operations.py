@@ -16,6 +16,8 @@ class OperationRequest:
     """Query parameters, the first of each name."""
     body: Any = None
     """An instance of the operation's ``request`` model; None for a GET, or when it declares none."""
+    idempotency_key: str | None = None
+    """The caller's Idempotency-Key. Rig answers a repeat itself; it comes again only where the daemon died over the first call."""
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from typing import Any
 from aiohttp import web
 
 from rig.errors import Forbidden, MethodNotAllowed, NotFound, PluginError, VersionConflict
-from rig.http.ask import Ask, outcome
+from rig.http.ask import IDEMPOTENCY_KEY, Ask, outcome
 from rig.ids import DEFAULT_TENANT
 from rig.model.events import NewEvent, encode
 from rig.model.tables import OVERLAY
 from rig.plugin.operations import OperationRequest
-from rig.store.units import Committed, Outcome
+from rig.store.units import Outcome
 from rig.wire import views
 from rig.wire.operations import ADMIN, READ, WRITE
 from rig.wire.shapes import answers
@@ -45,16 +45,10 @@ async def disable_plugin(ask: Ask) -> web.StreamResponse:
 
 
 async def _switch(ask: Ask, *, on: bool) -> web.StreamResponse:
-    """Say it in the overlay, where it is not so already, and do it."""
+    """Say it in the log, and in the overlay where it is not so already, and only then do it: what the log refuses has no effect."""
     name = ask.path("name")
     plugins = ask.deps.plugins
-    if all(record.name != name for record in plugins.records()):
-        raise NotFound(f"there is no plugin {name!r}")
-
-    def answer(committed: Committed) -> Outcome:
-        record = next(r for r in plugins.records() if r.name == name)
-        return outcome(views.plugin(record))
-
+    plugins.check_switch(name, on)
     for _ in range(_TRIES):
         row = ask.deps.store.get(OVERLAY, DEFAULT_TENANT, "overlay")
         values: dict[str, Any] = deepcopy(dict(row.values)) if row is not None else {}
@@ -67,12 +61,15 @@ async def _switch(ask: Ask, *, on: bool) -> web.StreamResponse:
             stored = dict(ask.deps.config.candidate(values))
             events.append(NewEvent("config", "config_changed", encode({"overlay": stored})))
             expect = {"config": row.version if row is not None else 0}
-        await plugins.switch(name, on)
         try:
-            return await ask.commit(*events, answer=answer, expect=expect, tenant=DEFAULT_TENANT)
+            await ask.record(*events, expect=expect, tenant=DEFAULT_TENANT)
+            break
         except VersionConflict:
             continue
-    raise VersionConflict("the overlay is being changed by others; try again")
+    else:
+        raise VersionConflict("the overlay is being changed by others; try again")
+    await plugins.switch(name, on)
+    return await ask.remember(outcome(views.plugin(next(r for r in plugins.records() if r.name == name))))
 
 
 async def query_plugin(ask: Ask) -> web.StreamResponse:
@@ -96,10 +93,14 @@ async def _call(ask: Ask, raw: Any) -> web.StreamResponse:
     if not ask.call.may(_SCOPES[operation.scope]):
         raise Forbidden(f"/x/{path} needs the scope {_SCOPES[operation.scope]}")
     query = {key: ask.request.query[key] for key in ask.request.query}
-    request = OperationRequest(ask.call.tenant, ask.call.principal, query, found.body(raw))
+    key = ask.request.headers.get(IDEMPOTENCY_KEY, "").strip('"') or None
+    request = OperationRequest(ask.call.tenant, ask.call.principal, query, found.body(raw), key)
+    if ask.operation.mutating:
+        called = {"plugin": found.plugin, "operation": operation.name}
+        await ask.record(NewEvent(STREAM, "plugin_called", encode(called)))
     given = await found.handle(request)
     try:
         body = encode(given)
     except (TypeError, ValueError, OverflowError, RecursionError):
         raise PluginError(f"plugin {found.plugin} answered with what JSON cannot say", plugin=found.plugin) from None
-    return ask.bytes(body)
+    return await ask.remember(Outcome(200, body)) if ask.operation.mutating else ask.bytes(body)
