@@ -1,5 +1,6 @@
-"""``rig plugin``: what is loaded, how it does, and switching it."""
+"""``rig plugin``: what is loaded, how it does, switching it, and writing one."""
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -60,6 +61,25 @@ def disable(remote: Remote, name: str) -> int:
 def _switched(row: dict[str, Any]) -> int:
     say(one_line(f"{row['name']}: {row['state']}" + (f": {row['last_error']}" if row["state"].endswith("_error") else "")))
     return 1 if row["state"].endswith("_error") else 0
+
+
+@plugin.command()
+@click.argument("name")
+@click.option("--kind", required=True, metavar="KIND", help="What it adds: health, provider, webhook, notifier and so on.")
+@click.option(
+    "--dir", "folder", type=click.Path(path_type=Path), metavar="DIR", help="Where to write it; ./rig-NAME if not said."
+)
+def new(name: str, kind: str, folder: Path | None) -> None:
+    """Write the project of a new plugin called NAME, with tests that pass."""
+    from rig.cli.scaffold.names import named
+    from rig.cli.scaffold.project import write
+
+    names = named(name)
+    place = folder or Path(names.distribution)
+    for path in write(names, kind, place):
+        say(one_line(str(path)))
+    say()
+    say(one_line(f"next: cd {place} && pip install -e . && pytest && rig serve"))
 
 
 @plugin.command()
