@@ -272,7 +272,8 @@ POSTS = st.tuples(
         {"agentId": st.sampled_from(["a", "b"])},
         optional={
             "executionId": st.sampled_from(["e1", "e2"]),
-            "durationMs": st.integers(-5, 10_000_000) | st.text(max_size=3),
+            "durationMs": st.integers(-5, 10_000_000)
+            | st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=3),
             "exitCode": st.integers(0, 2),
             "questionId": st.sampled_from(["q1", "q2"]),
             "lease": st.sampled_from(["l1", "l2"]),
