@@ -12,4 +12,4 @@ def rig_register_providers(context: ProvidersContext) -> Sequence[ProviderRegist
     from rig_mock.provider import MockProvider
     from rig_mock.script import DEFAULT_MODEL, MockConfig
 
-    return [ProviderRegistration("mock", MockProvider(), MockConfig, models=(DEFAULT_MODEL,))]
+    return [ProviderRegistration("mock", MockProvider(), MockConfig, models=(DEFAULT_MODEL,), steers=True)]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 
-from rig import Asks, Session, SessionResult, Usage, WorkspaceError
+from rig import Asks, Session, SessionResult, Steered, Usage, WorkspaceError
 from rig_mock.script import DEFAULT_MODEL, MockConfig, Spent, Turn, drawn, script_of
 
 
@@ -34,6 +34,9 @@ class MockProvider:
                 answer = await session.ask(question, turn.options, deadline_seconds=turn.deadline_seconds)
                 fill["answer"] = "deny" if answer is None else answer.text
                 await session.log([f"asked: {question}", f"answer: {fill['answer']}"], "agent")
+            if isinstance(session, Steered):
+                while session.steer_waits or (turn.steer and "steer" not in fill):
+                    fill["steer"] = await told(session, session)
             lines = await asyncio.to_thread(play, session.workspace, turn, fill)
             steps += len(lines)
             if lines:
@@ -46,7 +49,17 @@ class MockProvider:
                 raise RuntimeError(turn.raises)
             if turn.fail is not None:
                 return SessionResult(False, turn.fail, said or None, number)
+        while isinstance(session, Steered) and session.steer_waits:
+            await told(session, session)
         return SessionResult(True, summary=said or None, turns=len(script))
+
+
+async def told(session: Session, steered: Steered) -> str:
+    """The next thing that is said, which is in the log, too."""
+    steer = await steered.next_steer()
+    await session.log([f"told: {line}" for line in steer.text.splitlines()], "agent")
+    await steered.steer_delivered(steer)
+    return steer.text
 
 
 def play(workspace: Path, turn: Turn, fill: Mapping[str, str]) -> list[str]:

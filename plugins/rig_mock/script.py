@@ -44,6 +44,8 @@ class Turn(BaseModel):
     """What may be answered; empty: any text."""
     deadline_seconds: float | None = Field(None, gt=0, le=604_800)
     """When the question counts as denied (``$answer`` is ``deny``); unset waits as long as the lease lives."""
+    steer: bool = False
+    """Wait until somebody steers the session; what was said is ``$steer`` from then on."""
     write: dict[str, str] = Field(default_factory=dict)
     """Files to write, path within the workspace to content; folders are made."""
     append: dict[str, str] = Field(default_factory=dict)

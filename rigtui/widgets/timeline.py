@@ -42,6 +42,9 @@ SIGNS = {
     "human_gate_triggered": ("?", "warn"),
     "question_asked": ("?", "warn"),
     "question_answered": ("✓", "good"),
+    "steer_requested": ("»", "notice"),
+    "steer_delivered": ("✓", "good"),
+    "steer_rejected": ("✗", "warn"),
 }
 REFUSED = ("!", "warn")
 """Sign of an event that the state machine could not apply."""

@@ -53,7 +53,18 @@ if TYPE_CHECKING:
     from rig.plugin.notifier import Notification, Notifier
     from rig.plugin.operations import OperationRequest, PluginOperation
     from rig.plugin.pricing import ModelPrice, PriceSource
-    from rig.plugin.provider import Answer, Asks, Child, Provider, ProviderRegistration, Session, SessionResult, Usage
+    from rig.plugin.provider import (
+        Answer,
+        Asks,
+        Child,
+        Provider,
+        ProviderRegistration,
+        Session,
+        SessionResult,
+        Steer,
+        Steered,
+        Usage,
+    )
     from rig.plugin.steps import StepContext, StepKind, StepResult
 
 __version__ = "0.1.0"
@@ -72,7 +83,7 @@ _HOMES = {
     "rig.plugin.notifier": "Notification Notifier",
     "rig.plugin.operations": "OperationRequest PluginOperation",
     "rig.plugin.pricing": "ModelPrice PriceSource",
-    "rig.plugin.provider": "Answer Asks Child Provider ProviderRegistration Session SessionResult Usage",
+    "rig.plugin.provider": "Answer Asks Child Provider ProviderRegistration Session SessionResult Steer Steered Usage",
     "rig.plugin.steps": "StepContext StepKind StepResult",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -121,6 +132,8 @@ __all__ = [
     "Session",
     "SessionResult",
     "StaleDelivery",
+    "Steer",
+    "Steered",
     "StepContext",
     "StepKind",
     "StepKindsContext",

@@ -26,7 +26,7 @@ def same(said: Any, found: Any) -> bool:
     return bool(said == found)
 
 
-@pytest.mark.parametrize(("page", "answers"), [("agents.md", 8), ("attention.md", 4)])
+@pytest.mark.parametrize(("page", "answers"), [("agents.md", 10), ("attention.md", 4)])
 def test_the_examples_run_and_answer_what_the_page_says(
     tmp_path: Path, repository: Path, require: Callable[[str], str], page: str, answers: int
 ) -> None:

@@ -16,7 +16,7 @@ from rig.blobs import FolderBlobs
 from rig.clock import SystemClock
 from rig.errors import AlreadyExists, Busy, Conflict, Draining, NotFound, StaleLease
 from rig.ids import SeededIds
-from rig.plugin.provider import Answer, Asks, Provider, Session, SessionResult, Usage
+from rig.plugin.provider import Answer, Asks, Provider, Session, SessionResult, Steer, Steered, Usage
 from rig.work.executor import Executor
 from rig.work.group import members, start_time
 from rig.work.hooks import Hooks
@@ -40,6 +40,7 @@ class Notes:
     usages: list[Usage] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
+    steers: list[tuple[str, str | None]] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
     ends: dict[str, Finished] = field(default_factory=dict)
     refuse: str = ""
@@ -69,6 +70,9 @@ class Notes:
         await asyncio.sleep(deadline_seconds or 0)
         return Answer(options[0]) if options else None
 
+    async def steered(self, order: WorkOrder, steer: Steer, refused: str | None) -> None:
+        self.steers.append((steer.id, refused))
+
     async def sealed(self, order: WorkOrder, segment: Segment) -> None:
         assert order.execution not in self.ends
         self.segments.append(segment)
@@ -83,8 +87,9 @@ class Scripted:
 
     name = "scripted"
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, steers: bool) -> None:
         self._script = script
+        self.steers = steers
 
     async def run(self, session: Session) -> SessionResult:
         return await self._script(session)
@@ -98,6 +103,7 @@ class Bench:
         self.notes = Notes()
         self.settings = WorkSettings(grace_seconds=1.0)
         self.script: Script = shell("exit 0")
+        self.steers = True
         self.workspaces = Workspaces(folder / "root", lambda: WorkspaceSettings(repo=str(repository)))
         self.logs = LogStore(folder / "logs", FolderBlobs(folder / "blobs"), SystemClock())
         self.executor = Executor(
@@ -115,7 +121,7 @@ class Bench:
     def _provider(self, name: str) -> tuple[Provider, Any]:
         if name != "scripted":
             raise NotFound(f"there is no provider {name}")
-        return Scripted(self.script), {"key": "value"}
+        return Scripted(self.script, self.steers), {"key": "value"}
 
     async def run(self, script: Script | None = None, **changes: Any) -> Finished:
         self.script = script or self.script
@@ -352,6 +358,40 @@ async def test_a_silent_session_is_stalled_and_a_waiting_one_is_not(bench: Bench
         return SessionResult(True)
 
     assert (await bench.run(asking, execution="exec-2")).ok
+
+
+async def test_a_session_is_told_in_order_once_each_what_people_say(bench: Bench) -> None:
+    heard: list[str] = []
+
+    async def listening(session: Session) -> SessionResult:
+        assert isinstance(session, Steered)
+        assert session.steer_waits
+        for _ in range(3):
+            steer = await session.next_steer()
+            heard.append(steer.text)
+            if steer.id == "b":
+                await session.steer_rejected(steer, "not\nnow")
+            else:
+                await session.steer_delivered(steer)
+            for again in ("b", "c"):
+                assert bench.executor.steer("exec-1", Steer(again, f"word {again}\x1b[2J"))
+        return SessionResult(not session.steer_waits)
+
+    assert (await bench.run(listening, steers=(Steer("a", "word a"),))).ok
+    assert heard == ["word a", "word b", "word c"]
+    assert bench.notes.steers == [("a", None), ("b", "not now"), ("c", None)]
+    assert bench.notes.started_[0].steers
+    assert not bench.executor.steer("exec-1", Steer("d", "too late"))
+
+
+async def test_a_session_that_cannot_be_told_gets_with_its_prompt_what_waits(bench: Bench) -> None:
+    bench.steers = False
+    waiting = (Steer("a", "look left\x1b[2J"), Steer("b", "{{ look }} right"))
+    assert (await bench.run(shell("cat"), prompt="Do it.", note="Noted.", told=("said before",), steers=waiting)).ok
+    said = ["Do it.", "", "Noted.", "", "said before", "", "look left", "", "{{ look }} right"]
+    assert (await bench.texts())[: len(said)] == said
+    assert bench.notes.steers == [("a", None), ("b", None)]
+    assert not bench.notes.started_[0].steers
 
 
 async def test_output_counts_as_life_but_the_longest_session_ends(bench: Bench) -> None:

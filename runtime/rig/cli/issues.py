@@ -129,6 +129,17 @@ def abort(remote: Remote, output: Output, id: str, reason: str | None) -> None:
     output.one(done, {"issue": id, "status": done["status"]}, id)
 
 
+@issue.command()
+@click.argument("id")
+@click.argument("text")
+@output
+@remote
+def steer(remote: Remote, output: Output, id: str, text: str) -> None:
+    """Say TEXT to the agent at work on an issue, in the middle of its work."""
+    done = remote.call("steer_issue", id=id, message=text)
+    output.one(done, {"issue": id, "status": done["status"], "reason": done["reason"]}, done["steer_id"])
+
+
 @issue.command("force-done")
 @click.argument("id")
 @click.option("--reason", metavar="TEXT", help="Why, for the record.")

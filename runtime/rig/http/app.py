@@ -27,7 +27,7 @@ Handler = Callable[[Ask], Awaitable[web.StreamResponse]]
 Endpoint = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-WRITER_DECIDES = frozenset({"post_event", "post_events", "claim_assignment"})
+WRITER_DECIDES = frozenset({"post_event", "post_events", "claim_assignment", "steer_issue"})
 """Operations whose repeats the store's writer itself tells apart; twins of the others meet at the edge."""
 
 

@@ -97,6 +97,10 @@ class IssueRow(Row, frozen=True, kw_only=True):
     """Why it failed, was cancelled or waits; None when nothing is wrong."""
     questions: tuple[str, ...] = ()
     """Open questions of the agent that holds it; it is blocked while there are any."""
+    steers: tuple[str, ...] = ()
+    """What was said to its agent and has not reached one yet, oldest first; the next attempt gets what this one did not."""
+    steerable: bool | None = None
+    """Whether the running session takes words on its way; None: it did not say, as an agent that Rig did not launch."""
     reviewer: str | None = None
     """Agent that reviews its pull request, None: nobody yet."""
     gate: str | None = None
@@ -272,6 +276,25 @@ class QuestionRow(Row, frozen=True, kw_only=True):
     """Sequence of the event that ended it; 0 while it is open."""
     answered_by: str | None = None
     """Principal that answered."""
+
+
+class SteerRow(Row, frozen=True, kw_only=True):
+    """Something that was said to the agent at work on an issue. Key: its id."""
+
+    id: str
+    issue: str
+    message: str
+    job: str | None = None
+    state: Literal["pending", "delivered", "rejected", "withdrawn"] = "pending"
+    """``rejected``: the agent's program would not take it. ``withdrawn``: the work ended before it reached anyone."""
+    requested_at: Micros = 0
+    requested_sequence: int = 0
+    requested_by: str = ""
+    """Principal that said it."""
+    execution: str | None = None
+    """The execution that it reached."""
+    reason: str | None = None
+    ended_at: Micros | None = None
 
 
 class ReviewRow(Row, frozen=True, kw_only=True):

@@ -184,6 +184,8 @@ class _Journey:
                 asked = self._questions.get(str(body.get("questionId")), self._root)
                 if asked.kind == "question" and asked.end is None:
                     self._close(asked, "cancelled" if body.get("decision") == "deny" else "completed")
+            case "steer_requested":
+                self._moment(here, "step", f"told: {_text(body, 'message')}", event)
             case "deployed_staging" | "deployed_production" if self._phase is not None:
                 for stage in self._open_below(self._phase, "stage"):
                     self._close(stage, "completed")

@@ -108,6 +108,9 @@ RULES: dict[str, Rule] = {
     "question_asked": Rule("blocked", WORKING),
     "question_answered": Rule("in_progress", _set("blocked")),
     "question_expired": Rule("in_progress", _set("blocked")),
+    "steer_requested": Rule("in_progress", _set("in_progress"), keep=WORKING),
+    "steer_delivered": Rule("in_progress", _set("in_progress"), keep=WORKING),
+    "steer_rejected": Rule("in_progress", _set("in_progress"), keep=WORKING),
     "issue_forced_done": Rule("done", OPEN | _set("failed", "cancelled")),
     "issue_aborted": Rule("cancelled", OPEN | {"failed"}),
 }

@@ -194,6 +194,13 @@ DELIVERIES = Table(
     (("at",), ("id",), ("body",)),
 )
 QUESTIONS = Table("questions", rows.QuestionRow, (("lease", "TEXT"),), lambda r: (r.lease,), (("lease",),))
+STEERS = Table(
+    "steers",
+    rows.SteerRow,
+    (("issue", "TEXT"), ("requested_sequence", "INTEGER")),
+    lambda r: (r.issue, r.requested_sequence),
+    (("issue", "requested_sequence"),),
+)
 REVIEWS = Table(
     "reviews",
     rows.ReviewRow,
@@ -223,6 +230,7 @@ ALL: tuple[Table[Any], ...] = (
     KEYS,
     DELIVERIES,
     QUESTIONS,
+    STEERS,
     REVIEWS,
     ATTENTION,
     UNAPPLIED,

@@ -54,6 +54,7 @@ class GuardedProvider:
     def __init__(self, registration: ProviderRegistration, guard: Guard) -> None:
         self.name = registration.name
         self.registration = registration
+        self.steers = registration.steers
         self._guard = guard
 
     def configure(self, raw: Mapping[str, Any] | None) -> Any:

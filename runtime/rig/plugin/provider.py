@@ -126,6 +126,41 @@ class Asks(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Steer:
+    """Something that a person says to the agent while it works: untrusted text, for the agent's eyes and nothing else."""
+
+    id: str
+    """A UUID; the same when it is said again after a crash."""
+    text: str
+
+
+@runtime_checkable
+class Steered(Protocol):
+    """A session that can be told something on its way; a provider asks ``isinstance(session, Steered)``.
+
+    Only a provider that is registered with ``steers=True`` is told anything. What it has neither delivered nor rejected when
+    its session ends is for the next attempt.
+    """
+
+    @property
+    def steer_waits(self) -> bool:
+        """Whether ``next_steer`` would return at once: a session that is done goes on with another turn."""
+        ...
+
+    async def next_steer(self) -> Steer:
+        """Wait for the next thing that is said, in order."""
+        ...
+
+    async def steer_delivered(self, steer: Steer) -> None:
+        """The agent has it. Raises Conflict when the lease was lost."""
+        ...
+
+    async def steer_rejected(self, steer: Steer, reason: str) -> None:
+        """The agent's program will not take it. Raises Conflict when the lease was lost."""
+        ...
+
+
 class Provider(Protocol):
     """Drives sessions of one kind of agent."""
 
@@ -148,4 +183,6 @@ class ProviderRegistration:
     config: type[Any] | None = None
     """pydantic model of ``[providers.<name>]``, None when it takes no configuration."""
     models: tuple[str, ...] = ()
+    steers: bool = False
+    """Whether its sessions take what people say while they run (``Steered``)."""
     extra: Mapping[str, Any] = field(default_factory=dict)

@@ -6,6 +6,7 @@ Everything it does goes through the log: a slot claims like any agent, and what 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from rig.actors.system import System
 from rig.clock import Clock
@@ -15,8 +16,9 @@ from rig.ids import DEFAULT_TENANT, Ids
 from rig.model.call import Call
 from rig.model.decide import issue as commands
 from rig.model.events import NewEvent, encode
-from rig.model.rows import ExecutionRow, IssueRow, LeaseRow, QueueRow
-from rig.model.tables import EXECUTIONS, ISSUES, KEYS, LEASES, SEGMENTS, STREAMS, Query
+from rig.model.rows import ExecutionRow, IssueRow, LeaseRow, QueueRow, SteerRow
+from rig.model.tables import EXECUTIONS, ISSUES, KEYS, LEASES, SEGMENTS, STEERS, STREAMS, Query
+from rig.plugin.provider import Steer
 from rig.reactors.gates import Gates
 from rig.reactors.grants import Grants
 from rig.store.engine import lease_payload
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 
 AGENT = "rig-"
 """Names of the executor's agents: ``rig-1`` … one a slot."""
+TOLD = 20
+"""Newest words to earlier attempts that a session that begins afresh is given."""
 CALL = Call(tenant=DEFAULT_TENANT, principal="system", operation="dispatch")
 
 
@@ -78,6 +82,10 @@ class Dispatch:
                 self._news.set()
             elif table == "leases" and isinstance(row, LeaseRow) and row.state != "live" and key in self._running:
                 self._executor.cancel(self._running[key].execution, row.reason or row.state)
+            elif table == "steers" and isinstance(row, SteerRow) and row.state == "pending":
+                for order in self._running.values():
+                    if order.issue == row.issue:  # one that has not begun yet finds it when it does
+                        self._executor.steer(order.execution, Steer(row.id, row.message))
 
     def wake(self) -> None:
         """Look at the queue again: a slot is free, a wait is over, the configuration changed."""
@@ -202,7 +210,8 @@ class Dispatch:
             return
         self._running[lease_id] = order
         await self._beat(order)
-        self._executor.start(order)
+        told = () if order.resume else await self._told(issue)
+        self._executor.start(replace(order, steers=self._waiting_steers(order.issue), told=told))
 
     async def _give_back(self, order: WorkOrder, why: str, seconds: float) -> None:
         """Release what a plugin does not want run; the attempt does not count, as no work was begun."""
@@ -229,6 +238,22 @@ class Dispatch:
 
         row: ExecutionRow | None = await self._store.read(newest)
         return row if row is not None and row.status == "failed" and row.session and row.home else None
+
+    def _waiting_steers(self, stream: str) -> tuple[Steer, ...]:
+        """What was said to an issue's agent and reached none yet."""
+        issue = self._store.get(ISSUES, DEFAULT_TENANT, stream)
+        rows = [self._store.get(STEERS, DEFAULT_TENANT, key) for key in (issue.steers if issue is not None else ())]
+        return tuple(Steer(row.id, row.message) for row in rows if row is not None)
+
+    async def _told(self, issue: IssueRow) -> tuple[str, ...]:
+        """What earlier attempts of an issue's job were told, oldest first: a session that begins afresh knows nothing of it."""
+
+        def newest(snapshot: Snapshot) -> list[SteerRow]:
+            query = Query(STEERS, DEFAULT_TENANT, (("issue", "=", issue.stream),), ("-requested_sequence",), TOLD)
+            return [row for _, row in snapshot.page(query)]
+
+        rows: list[SteerRow] = await self._store.read(newest)
+        return tuple(row.message for row in reversed(rows) if row.state == "delivered" and row.job == issue.job)
 
     async def _beat(self, order: WorkOrder) -> None:
         """A slot is an agent like any other: it says that it lives, with what, and at what (R0-33)."""

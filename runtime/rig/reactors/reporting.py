@@ -17,7 +17,7 @@ from rig.model.events import NewEvent, encode
 from rig.model.retry import backoff
 from rig.model.rows import Tokens
 from rig.model.tables import ISSUES
-from rig.plugin.provider import Answer, Usage
+from rig.plugin.provider import Answer, Steer, Usage
 from rig.reactors.dispatch import INTERRUPTED, Dispatch, sealed_body
 from rig.reactors.gates import Gates
 from rig.reactors.questions import Questions
@@ -70,6 +70,7 @@ class LogReporter:
             "provider": started.provider,
             "model": started.model,
             "workspace": started.workspace,
+            "steers": started.steers,
         }
         await self._event(order, "work_started", body)
 
@@ -104,6 +105,10 @@ class LogReporter:
         self, order: WorkOrder, question: str, options: Sequence[str], deadline_seconds: float | None
     ) -> Answer | None:
         return await self._questions.ask(order, question, options, deadline_seconds)
+
+    async def steered(self, order: WorkOrder, steer: Steer, refused: str | None) -> None:
+        type_ = "steer_delivered" if refused is None else "steer_rejected"
+        await self._event(order, type_, {"steerId": steer.id, "executionId": order.execution, "reason": refused})
 
     async def sealed(self, order: WorkOrder, segment: Segment) -> None:
         await self._event(order, "log_sealed", sealed_body(segment), fenced=False)

@@ -37,6 +37,10 @@ def tell(kind: str, data: Mapping[str, Any] | None, cost: float | None = None) -
             return f"{agent} asks: {word(data.get('question'))}"
         case "question_answered":
             return f"answered: {word(data.get('answer'))}"
+        case "steer_requested":
+            return f"told: {word(data.get('message'))}"
+        case "steer_delivered":
+            return f"{agent} has been told"
         case "branch_created":
             return f"branch {word(data.get('branch'))}"
         case "pr_created":

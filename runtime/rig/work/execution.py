@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from rig.errors import Conflict, PluginError, RigError
-from rig.plugin.provider import SessionResult
+from rig.plugin.provider import SessionResult, Steer
 from rig.text import Redactor, one_line
 from rig.work.logs import LogWriter
 from rig.work.order import WorkOrder, WorkSettings
@@ -39,6 +39,8 @@ class Execution:
         self.settings = settings
         self.redact = Redactor((*order.secrets, order.environment.get("RIG_TOKEN", "")))
         self.ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self.steers: asyncio.Queue[Steer] = asyncio.Queue()
+        self._said: set[str] = set()
         self.segments: asyncio.Queue[Segment | None] = asyncio.Queue()
         self.task: asyncio.Task[None] | None = None
         self.log: LogWriter | None = None
@@ -51,6 +53,12 @@ class Execution:
         if self.log is None:
             raise Conflict("the execution has not begun")
         return self.log
+
+    def say(self, steer: Steer) -> None:
+        """Have the session told; what was said before is not said again."""
+        if steer.id not in self._said:
+            self._said.add(steer.id)
+            self.steers.put_nowait(steer)
 
     def end(self, ending: Ending) -> None:
         if not self.ending.done():

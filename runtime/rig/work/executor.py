@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rig.errors import AlreadyExists, Busy, Conflict, Draining, RigError
 from rig.ids import Ids
-from rig.plugin.provider import SessionResult
+from rig.plugin.provider import SessionResult, Steer
 from rig.text import clean, one_line
 from rig.work.environment import MARKER, environment, make_home
 from rig.work.execution import EndedEarly, Execution, guarded
@@ -80,6 +80,8 @@ class Executor:
         if self.free == 0:
             raise Busy("every slot is taken")
         run = Execution(order, self._settings())
+        for steer in order.steers:
+            run.say(steer)
         self._runs[order.execution] = run
         run.task = asyncio.create_task(self._drive(run), name=f"execution {order.execution}")
 
@@ -88,6 +90,13 @@ class Executor:
         run = self._runs.get(execution)
         if run is not None:
             run.end(Ending("cancelled", one_line(reason)))
+        return run is not None
+
+    def steer(self, execution: str, steer: Steer) -> bool:
+        """Have a running execution's session told something; False when it isn't running. Once is enough."""
+        run = self._runs.get(execution)
+        if run is not None:
+            run.say(steer)
         return run is not None
 
     async def wait(self, execution: str) -> None:
@@ -171,7 +180,8 @@ class Executor:
             provider, config = self._providers(order.provider)
             planned = await in_thread(lambda: self._workspaces.plan(order.issue, order.tenant))
             branch = planned.branch
-            started = Started(branch, planned.path, order.provider, order.model)
+            steers = bool(getattr(provider, "steers", False))
+            started = Started(branch, planned.path, order.provider, order.model, steers)
             await run.until(self._reporter.started(order, started))
             run.home = await in_thread(lambda: self._make_home(order))
             ensuring = self._workspaces.ensure(
@@ -183,7 +193,7 @@ class Executor:
             )
             run.workspace = workspace = await run.until(ensuring)
             await run.until(self._hook(run, "before_run", workspace, fatal=True))
-            prompt = await run.until(self._prompt(run, workspace))
+            prompt = await run.until(self._prompt(run, workspace, steers))
             run.session = session = WorkSession(
                 order,
                 run.settings,
@@ -195,6 +205,7 @@ class Executor:
                 redact=run.redact,
                 reporter=self._reporter,
                 ending=run.ending,
+                steers=run.steers,
             )
             result = await run.session_of(guarded(provider.run(session)))
             if not await session.close():
@@ -253,10 +264,21 @@ class Executor:
         if fatal:
             result.checked()
 
-    async def _prompt(self, run: Execution, workspace: Workspace) -> str:
+    async def _prompt(self, run: Execution, workspace: Workspace, steers: bool) -> str:
+        """The prompt, with what attempts before were told; a session that takes nothing later gets all that waits with it."""
+        order, waiting = run.order, []
+        while not steers and not run.steers.empty():
+            waiting.append(run.steers.get_nowait())
+        notes = (order.note, *order.told, *(steer.text for steer in waiting))
+        prompt = _noted(await self._rendered(run, workspace), notes)
+        for steer in waiting:
+            await self._reporter.steered(order, steer, None)
+        return prompt
+
+    async def _rendered(self, run: Execution, workspace: Workspace) -> str:
         order = run.order
         if order.prompt is not None:
-            return _noted(literal(order.prompt), order.note)
+            return literal(order.prompt)
         template = order.template or run.settings.template or DEFAULT_TEMPLATE
         variables = variables_of(
             identifier=order.name,
@@ -276,7 +298,7 @@ class Executor:
                 rendered = await in_thread(lambda: self._prompts.render(template, variables), "rig-prompt")
         except TimeoutError:
             raise PromptError("the template takes too long") from None
-        return _noted(rendered, order.note)
+        return rendered
 
     def _facts(self, run: Execution, workspace: Workspace) -> dict[str, str]:
         order = run.order
@@ -309,5 +331,6 @@ class Executor:
                 _log.warning("a sealed segment of %s was not taken: %s", run.order.execution, run.reason(error))
 
 
-def _noted(prompt: str, note: str) -> str:
-    return f"{prompt.rstrip()}\n\n{literal(note)}\n" if note else prompt
+def _noted(prompt: str, notes: Sequence[str]) -> str:
+    said = [literal(note) for note in notes if note]
+    return "\n\n".join([prompt.rstrip(), *said]) + "\n" if said else prompt

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from rig.ids import DEFAULT_TENANT, Tenant
-from rig.plugin.provider import Answer, Provider, Usage
+from rig.plugin.provider import Answer, Provider, Steer, Usage
 from rig.work.environment import Limits
 from rig.work.hooks import Hooks
 from rig.work.logs import CAP_BYTES
@@ -44,6 +44,10 @@ class WorkOrder:
     """The whole prompt as text, never rendered; None: a template is."""
     note: str = ""
     """The operator's own words, added to the end of the prompt."""
+    steers: tuple[Steer, ...] = ()
+    """What was said to the issue's agent and reached none yet."""
+    told: tuple[str, ...] = ()
+    """What earlier attempts were told, for a session that begins afresh; added to the prompt."""
     template: str | None = None
     """Liquid template for this order; None: that of the settings."""
     source: str | None = None
@@ -95,6 +99,8 @@ class Started:
     workspace: str
     provider: str
     model: str | None
+    steers: bool = False
+    """Whether its session can be told something while it runs."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +145,10 @@ class Reporter(Protocol):
         self, order: WorkOrder, question: str, options: Sequence[str], deadline_seconds: float | None
     ) -> Answer | None:
         """Put a question and wait for its answer; None when nobody answered in time, Conflict when the lease ended first."""
+        ...
+
+    async def steered(self, order: WorkOrder, steer: Steer, refused: str | None) -> None:
+        """The agent was told something, or its program ``refused`` it for a reason."""
         ...
 
     async def sealed(self, order: WorkOrder, segment: Segment) -> None: ...

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from rig.errors import Conflict, ProcessError
-from rig.plugin.provider import MAX_LINE, Answer, Usage
+from rig.plugin.provider import MAX_LINE, Answer, Steer, Usage
 from rig.text import Redactor, clean, one_line
 from rig.work.environment import environment
 from rig.work.logs import LogWriter
@@ -26,7 +26,7 @@ class Ending:
 
 
 class WorkSession:
-    """Implements ``rig.plugin.provider.Session`` and ``Asks``."""
+    """Implements ``rig.plugin.provider.Session``, ``Asks`` and ``Steered``."""
 
     def __init__(
         self,
@@ -41,6 +41,7 @@ class WorkSession:
         redact: Redactor,
         reporter: Reporter,
         ending: "asyncio.Future[Ending]",
+        steers: "asyncio.Queue[Steer]",
     ) -> None:
         self.execution_id = order.execution
         self.issue = order.issue
@@ -57,6 +58,7 @@ class WorkSession:
         self._redact = redact
         self._reporter = reporter
         self._ending = ending
+        self._steers = steers
         self._loop = asyncio.get_running_loop()
         self._began = self._heard_at = self._loop.time()
         self._asking = 0
@@ -111,6 +113,22 @@ class WorkSession:
         finally:
             self._asking -= 1
             self._hear()
+
+    @property
+    def steer_waits(self) -> bool:
+        return not self._steers.empty()
+
+    async def next_steer(self) -> Steer:
+        steer = await self._steers.get()
+        return replace(steer, text=clean(steer.text))
+
+    async def steer_delivered(self, steer: Steer) -> None:
+        self._hear()
+        await self._tell(self._reporter.steered(self._order, steer, None))
+
+    async def steer_rejected(self, steer: Steer, reason: str) -> None:
+        said = self._redact(one_line(reason, 500)) or "it was refused"
+        await self._tell(self._reporter.steered(self._order, steer, said))
 
     async def watch(self) -> None:
         """End the session when it is silent for too long or lasts too long; runs beside the provider."""

@@ -11,10 +11,12 @@ from rig.http.ask import Ask, outcome
 from rig.model import identity
 from rig.model.decide import issue as commands
 from rig.model.decide.claim import pushed
+from rig.model.decide.held import event_of
+from rig.model.events import NewEvent
 from rig.model.folds.streams import entry_key
-from rig.model.rows import IssueRow, LeaseRow, QueueRow
+from rig.model.rows import IssueRow, LeaseRow, QueueRow, SteerRow
 from rig.model.states import VOCABULARY, WORKING
-from rig.model.tables import ENTRIES, ISSUES, LEASES, QUESTIONS, QUEUE, STREAMS, Query
+from rig.model.tables import ENTRIES, ISSUES, LEASES, QUESTIONS, QUEUE, STEERS, STREAMS, Query
 from rig.store.engine import lease_payload
 from rig.store.units import Claim, Committed, Outcome, Timer
 from rig.wire import views
@@ -155,15 +157,34 @@ async def heartbeat_lease(ask: Ask) -> web.StreamResponse:
     with ask.deps.store.snapshot() as snapshot:
         questions = [q for _, q in snapshot.page(Query(QUESTIONS, tenant, (("lease", "=", row.id),), limit=10_000))]
         issue = snapshot.get(ISSUES, tenant, row.issue)
+        waiting = issue.steers if issue is not None and issue.steerable is None else ()  # Rig's own sessions are told otherwise
+        steers = [steer for key in waiting if (steer := snapshot.get(STEERS, tenant, key)) is not None]
     ended = sorted((q for q in questions if q.ended_sequence > body.after), key=lambda q: q.ended_sequence)
     renewed = answers.LeaseRenewed(
         expires_at=iso(due),
-        messages=[views.message(q) for q in ended],
+        messages=sorted(
+            [
+                *(views.message(q) for q in ended),
+                *(views.steer_message(s, n) for s in steers if (n := _number(s, row)) > body.after),
+            ],
+            key=lambda message: message.id,
+        ),
         cancel_requested=issue is None or issue.state not in WORKING,
         budget_left=None,
     )
     timer = Timer(f"lease:{row.id}", due, lease_payload(row.issue, fence))
-    return await ask.commit(answer=lambda _: outcome(renewed), timers=(timer,), fences=((row.id, fence),))
+    heard = [_heard(issue, s.id) for s in steers if issue is not None and _number(s, row) <= body.after]
+    return await ask.commit(*heard, answer=lambda _: outcome(renewed), timers=(timer,), fences=((row.id, fence),))
+
+
+def _number(steer: SteerRow, lease: LeaseRow) -> int:
+    """The id of a steer's message: what an earlier attempt was not told is told anew under the next lease."""
+    return max(steer.requested_sequence, lease.sequence)
+
+
+def _heard(issue: IssueRow, steer: str) -> NewEvent:
+    """An agent says by its heartbeat's ``after`` that a message came."""
+    return event_of(issue, "steer_delivered", steerId=steer, agentId=issue.agent, executionId=issue.execution)
 
 
 async def complete_lease(ask: Ask) -> web.StreamResponse:

@@ -1,4 +1,7 @@
-"""Issues: create, list, queue, trace, abort, force done."""
+"""Issues: create, list, queue, trace, steer, abort, force done."""
+
+import asyncio
+from typing import Literal
 
 import msgspec
 from aiohttp import web
@@ -7,13 +10,15 @@ from rig.clock import iso
 from rig.errors import AlreadyExists, BadRequest, NotFound, VersionConflict
 from rig.http.ask import AS_OF, Ask, outcome
 from rig.http.routes import lists
+from rig.http.routes.assignments import MAX_WAIT
 from rig.model import facts, identity
 from rig.model.cycles import Cycles, waits_for
 from rig.model.decide import issue as commands
+from rig.model.decide import steer as steering
 from rig.model.events import Event, NewEvent, encode
-from rig.model.rows import IssueRow, QueueRow, UnappliedRow
+from rig.model.rows import IssueRow, QueueRow, SteerRow, UnappliedRow
 from rig.model.states import CONDUCTOR_STATES, VOCABULARY, WORKING
-from rig.model.tables import ISSUES, QUEUE, UNAPPLIED, Query
+from rig.model.tables import ISSUES, QUEUE, STEERS, UNAPPLIED, Query
 from rig.store.port import Snapshot
 from rig.store.units import Committed, Outcome
 from rig.wire import views
@@ -153,6 +158,56 @@ async def abort_issue(ask: Ask) -> web.StreamResponse:
         return outcome(_aborted(status, False, committed.at), 202)
 
     return await ask.command("issue", stream, commands.Abort(reason=body.reason or "operator_abort"), answer)
+
+
+async def steer_issue(ask: Ask) -> web.StreamResponse:
+    """``POST /api/v1/{id}/steer``: stored before it is answered, and told until an agent has it. A repeat says how it stands now."""
+    stream, wait = ask.path("id"), ask.integer("wait", 2, 0, MAX_WAIT)
+    body = await ask.body(requests.Steer)
+    known = ask.known_outcome()
+    if known is None:
+        if not identity.is_issue(stream) or ask.deps.store.get(ISSUES, ask.call.tenant, stream) is None:
+            raise NotFound("no such issue")
+        key = ask.deps.ids.uuid()
+
+        def answer(_: Committed) -> Outcome:
+            return outcome(answers.Steered(ok=True, status="queued", steer_id=key, reason=None))
+
+        command = steering.Steer(id=key, message=body.message)
+        committed = await ask.deps.system.ask("issue", ask.call, stream, command, outcome=answer)
+        known = committed.outcome if committed.replayed else None
+    if known is not None:
+        key = msgspec.json.decode(known.body, type=answers.Steered).steer_id
+    row = await _steered(ask, key, wait)
+    status = _STATUS[row.state]
+    shown = answers.Steered(
+        ok=status != "rejected", status=status, steer_id=key, reason=row.reason if status == "rejected" else None
+    )
+    return ask.replay(outcome(shown), replayed=known is not None)
+
+
+_STATUS: dict[str, Literal["delivered", "queued", "rejected"]] = {
+    "pending": "queued",
+    "delivered": "delivered",
+    "rejected": "rejected",
+    "withdrawn": "rejected",
+}
+"""State of a steer to what is answered."""
+
+
+async def _steered(ask: Ask, key: str, wait: int) -> SteerRow:
+    """A steer once it is pending no longer, or ``wait`` seconds have passed."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + wait
+    while True:
+        changed = ask.deps.bus.changed(ask.call.tenant, "steers", key)
+        row = ask.deps.store.get(STEERS, ask.call.tenant, key)
+        if row is None:
+            raise NotFound("no such issue")
+        left = deadline - loop.time()
+        if row.state != "pending" or left <= 0 or ask.deps.bus.closed:
+            return row
+        await asyncio.wait((changed,), timeout=left)
 
 
 def _aborted(status: str, again: bool, at: int) -> answers.Aborted:

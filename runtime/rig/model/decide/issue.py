@@ -6,7 +6,7 @@ import msgspec
 
 from rig.clock import Micros
 from rig.errors import BadRequest, Conflict, IllegalTransition, NotFound, StaleLease
-from rig.model.decide import attention, duty, question
+from rig.model.decide import attention, duty, question, steer
 from rig.model.decide.base import Context, Decision, TimerChange
 from rig.model.decide.held import end_of_lease, event_of, must_hold
 from rig.model.events import Event
@@ -87,7 +87,9 @@ class ForceDone(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-Command = Complete | Fail | Release | Expire | RetryDue | Abort | ForceDone | question.Command | attention.Settle
+Command = (
+    Complete | Fail | Release | Expire | RetryDue | Abort | ForceDone | question.Command | steer.Command | attention.Settle
+)
 
 
 def decide(row: IssueRow | None, command: Command, ctx: Context) -> Decision:
@@ -119,6 +121,8 @@ def decide(row: IssueRow | None, command: Command, ctx: Context) -> Decision:
             return question.answer(row, command)
         case attention.Settle():
             return attention.settle(row, command)
+        case steer.Steer():
+            return steer.steer(row, command)
 
 
 def fold(row: IssueRow | None, event: Event) -> IssueRow | None:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from rig.model import identity, priority
 from rig.model.events import Event
 from rig.model.folds import agent as agents
-from rig.model.folds import attention, question, review, streams, work
+from rig.model.folds import attention, question, review, steer, streams, work
 from rig.model.rows import IssueRow, LinkRow, QueueRow, SegmentRow, State, UnappliedRow
 from rig.model.states import TERMINAL, WAITING, WORKING, verdict
 from rig.model.tables import EXECUTIONS, ISSUES, LINKS, QUEUE, SEGMENTS, UNAPPLIED, Tables
@@ -21,6 +21,9 @@ SYSTEM_EVENTS = (
     "question_asked",
     "question_answered",
     "question_expired",
+    "steer_requested",
+    "steer_delivered",
+    "steer_rejected",
     "issue_forced_done",
     "issue_aborted",
     "execution_progressed",
@@ -60,6 +63,7 @@ def fold(event: Event, body: dict[str, Any], tables: Tables) -> None:
         after = streams.follow(before, after, event, body, tables)
         agents.follow(before, after, event, body, tables)
         question.follow(before, after, event, body, tables)
+        steer.follow(before, after, event, body, tables)
         review.follow(before, after, event, tables)
         attention.follow(before, after, event, tables)
     elif event.type == "issue_assigned":
@@ -77,7 +81,7 @@ def step(row: IssueRow | None, event: Event, body: dict[str, Any], open_subs: in
     if reason is None:
         reason = _held_by_another(row, event, body)
     if reason is None:
-        reason = question.not_open(row, event, body) or review.taken(row, event, body)
+        reason = question.not_open(row, event, body) or steer.not_pending(row, event, body) or review.taken(row, event, body)
     if reason is None and event.type == "issue_done" and open_subs:
         reason = f"the epic has {open_subs} open sub-issue{'s' if open_subs > 1 else ''}"
     if reason is not None:
@@ -146,14 +150,18 @@ def _apply(row: IssueRow, to: State, event: Event, body: dict[str, Any]) -> Issu
             "job": body.get("jobId") or row.job,
             "orphan_status": None,
             "reason": None,
+            "steerable": None,
         }
     elif kind == "work_started":
         going_on = row.execution if row.state in WORKING else None
         changes |= {"agent": body.get("agentId"), "execution": body.get("executionId") or going_on or event.id, "reason": None}
+        changes["steerable"] = body["steers"] if isinstance(body.get("steers"), bool) else None
     elif kind == "changes_requested" and row.state not in WORKING:
         changes["execution"] = None  # what ended with the review is not gone on with
     elif kind in question.EVENTS:
         changes |= question.changes(row, event.type, body)
+    elif kind in steer.EVENTS:
+        changes |= steer.changes(row, event.type, body)
     elif kind == "human_gate_triggered":
         changes["gate"] = body.get("reason") or "a person must look at it"
     elif kind == "review_passed":
@@ -179,7 +187,7 @@ def _apply(row: IssueRow, to: State, event: Event, body: dict[str, Any]) -> Issu
     if to in WAITING and (entering or kind in ("issue_approved", "issue_unassigned")):
         changes |= {"queued_at": event.at, "queued_sequence": event.sequence}
     if to not in WORKING:
-        changes |= {"lease": None, "questions": ()}
+        changes |= {"lease": None, "questions": (), "steers": steer.kept(row, to)}
     if to != "in_review":
         changes |= {"gate": None, "reviewer": None}
     return replace(row, **changes)

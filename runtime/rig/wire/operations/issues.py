@@ -1,6 +1,6 @@
 """Issues: create, list, trace, end."""
 
-from rig.wire.operations.operation import ADMIN, LIMIT, NUMBER, OFFSET, READ, REPO, WRITE, Operation, Parameter
+from rig.wire.operations.operation import ADMIN, KIB, LIMIT, NUMBER, OFFSET, READ, REPO, WRITE, Operation, Parameter
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
@@ -98,5 +98,21 @@ OPERATIONS: tuple[Operation, ...] = (
         status=202,
         also=(200,),
         optional_body=True,
+    ),
+    Operation(
+        "steer_issue",
+        "POST",
+        ("/api/v1/issues/{id}/steer", "/api/v1/{id}/steer"),
+        "Say something to the agent at work on an issue: in its turn that runs, else with the next one",
+        "issues",
+        WRITE,
+        request="Steer",
+        response="Steered",
+        query=(
+            Parameter(
+                "wait", "seconds to wait until the agent has it, at most 60", "integer", minimum=0, maximum=60, default=2
+            ),
+        ),
+        body_limit=64 * KIB,
     ),
 )

@@ -96,6 +96,12 @@ class Reason(Body):
     reason: str | None = Field(default=None, max_length=10_000)
 
 
+class Steer(Body):
+    """Something to say to an agent at work: text for it to read, stored as it is and never run or rendered."""
+
+    message: str = Field(min_length=1, max_length=10_000)
+
+
 class NewKey(Body):
     """An API key to create; never with more than its creator has."""
 
@@ -130,6 +136,7 @@ SHAPES: dict[str, type[BaseModel]] = {
         NewQuestion,
         Answer,
         Reason,
+        Steer,
         NewKey,
         OverlayValues,
         OverlayPatch,

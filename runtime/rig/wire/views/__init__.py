@@ -3,6 +3,7 @@
 from rig.wire.views.attention import attention as attention
 from rig.wire.views.attention import message as message
 from rig.wire.views.attention import question as question
+from rig.wire.views.attention import steer_message as steer_message
 from rig.wire.views.costs import cost_lines as cost_lines
 from rig.wire.views.costs import cost_summary as cost_summary
 from rig.wire.views.costs import daily_costs as daily_costs

@@ -1,7 +1,7 @@
 """What waits for a person, as answers."""
 
 from rig.clock import iso, iso_or_none
-from rig.model.rows import AttentionRow, QuestionRow
+from rig.model.rows import AttentionRow, QuestionRow, SteerRow
 from rig.wire.shapes import answers
 
 
@@ -48,4 +48,19 @@ def message(row: QuestionRow) -> answers.Message:
         answer=row.answer,
         decision=row.decision,
         at=iso(row.ended_at or 0),
+        message=None,
+    )
+
+
+def steer_message(row: SteerRow, number: int) -> answers.Message:
+    """Something that was said to an agent as its heartbeat tells it."""
+    return answers.Message(
+        id=number,
+        type="steer",
+        question_id=None,
+        question=None,
+        answer=None,
+        decision=None,
+        at=iso(row.requested_at),
+        message=row.message,
     )

@@ -57,6 +57,7 @@ from rig.wire.shapes.answers.issues import ForcedDone as ForcedDone
 from rig.wire.shapes.answers.issues import Issue as Issue
 from rig.wire.shapes.answers.issues import IssueCreated as IssueCreated
 from rig.wire.shapes.answers.issues import IssueTransitions as IssueTransitions
+from rig.wire.shapes.answers.issues import Steered as Steered
 from rig.wire.shapes.answers.issues import TokenCounts as TokenCounts
 from rig.wire.shapes.answers.issues import Trace as Trace
 from rig.wire.shapes.answers.issues import TraceEvent as TraceEvent

@@ -54,12 +54,14 @@ class Message(Camel):
     """What an agent is told by its heartbeat. ``id`` only grows within a lease; the next heartbeat's ``after`` takes it."""
 
     id: int
-    type: Literal["question_answered", "question_expired"]
-    question_id: str
-    question: str
+    type: Literal["question_answered", "question_expired", "steer"]
+    question_id: str | None
+    question: str | None
     answer: str | None
     decision: Literal["approve", "deny"] | None
     at: str
+    message: str | None
+    """What a person says to the agent (``steer``); null for the end of a question."""
 
 
 SHAPES: dict[str, Any] = {

@@ -110,6 +110,17 @@ class Aborted(Snake):
     requested_at: str
 
 
+class Steered(Snake):
+    """``status``: the agent has it; it waits for its turn, or for the next attempt; its program would not take it, or the work ended."""
+
+    ok: bool
+    """Whether it is not rejected."""
+    status: Literal["delivered", "queued", "rejected"]
+    steer_id: str
+    reason: str | None
+    """Why it is rejected, null when it isn't."""
+
+
 class IssueTransitions(Snake):
     state: str
     allowed: list[str]
@@ -129,5 +140,6 @@ SHAPES: dict[str, Any] = {
     "Why": Why,
     "IssueCreated": IssueCreated,
     "Aborted": Aborted,
+    "Steered": Steered,
     "Transitions": Transitions,
 }

@@ -1,0 +1,76 @@
+"""A real daemon's session is steered: the command line says something, the session has it, and a killed daemon forgets nothing."""
+
+from pathlib import Path
+from random import randrange
+from typing import Any
+
+from tests.acceptance.daemon import Daemon, running
+from tests.acceptance.test_questions import config, create, in_review, rig, types
+from tests.acceptance.test_session import git, quoted, repository
+
+WAITS = """
+[[providers.mock.script]]
+steer = true
+write = { "said.txt" = "$steer" }
+"""
+
+
+def settings(repo: Path, script: str, provider: str = "mock", command: str = "true") -> str:
+    given = config(repo, command, script).replace('provider = "command"', f'provider = "{provider}"')
+    return given.replace("stall_timeout_ms = 1500", "stall_timeout_ms = 60000")
+
+
+def steer(daemon: Daemon, stream: str, message: str, wait: int = 10) -> tuple[int, Any]:
+    answer = daemon.ask("POST", f"/api/v1/issues/{quoted(stream)}/steer?wait={wait}", {"message": message})
+    return answer.status, answer.json
+
+
+def at_work(daemon: Daemon, stream: str) -> None:
+    daemon.wait_for(lambda: "work_started" in types(daemon, stream), 30)
+
+
+def steers(daemon: Daemon, stream: str) -> list[str]:
+    return [kind for kind in types(daemon, stream) if kind.startswith("steer")]
+
+
+def test_the_command_line_steers_a_session(tmp_path: Path) -> None:
+    word = f"look at {randrange(10**9)}; $(touch /tmp/never)"
+    repo = repository(tmp_path / "repo")
+    with running(tmp_path / "rig", config=settings(repo, WAITS)) as daemon:
+        stream = create(daemon)
+        at_work(daemon, stream)
+        assert "delivered" in rig(daemon, "issue", "steer", stream, word)
+        issue = in_review(daemon, stream)
+        assert git(repo, "show", f"{issue['branch']}:said.txt") == word
+        assert steers(daemon, stream) == ["steer_requested", "steer_delivered"]
+        assert f"told: {word}"[:16] in rig(daemon, "issue", "trace", stream)
+        assert steer(daemon, stream, word)[0] == 409
+        assert steer(daemon, "acme/app#99", word)[0] == 404
+
+
+def test_a_provider_that_cannot_steer_says_so(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "repo")
+    with running(tmp_path / "rig", config=settings(repo, "", "command", "cat; sleep 60")) as daemon:
+        stream = create(daemon)
+        at_work(daemon, stream)
+        status, body = steer(daemon, stream, "Look left.")
+        assert (status, body["error"]["code"]) == (409, "conflict")
+        assert "provider can't steer" in body["error"]["message"]
+        assert steers(daemon, stream) == []
+
+
+def test_what_a_killed_daemon_had_not_delivered_is_told_to_the_next_attempt(tmp_path: Path) -> None:
+    word = f"look at {randrange(10**9)}"
+    repo = repository(tmp_path / "repo")
+    script = '[[providers.mock.script]]\ndelay_ms = 4000\n[[providers.mock.script]]\nwrite = { "said.txt" = "$steer" }\n'
+    with running(tmp_path / "rig", config=settings(repo, script)) as daemon:
+        stream = create(daemon)
+        at_work(daemon, stream)
+        status, body = steer(daemon, stream, word, wait=0)
+        assert (status, body["status"]) == (200, "queued")
+        daemon.kill()
+        daemon.start()
+        issue = in_review(daemon, stream)
+        assert issue["attempt"] == 2
+        assert git(repo, "show", f"{issue['branch']}:said.txt") == word
+        assert steers(daemon, stream) == ["steer_requested", "steer_delivered"]
