@@ -20,7 +20,8 @@ INTERRUPTED = 130
 @click.argument("url", required=False)
 @click.option("--tenant", metavar="NAME", help="Tenant to look at; default: default.")
 @click.option("--data-dir", type=click.Path(path_type=Path), metavar="DIR", help="Data directory (also RIG_DATA_DIR).")
-def rigtui(url: str | None, tenant: str | None, data_dir: Path | None) -> None:
+@click.option("--bell/--no-bell", default=True, help="Ring the terminal when somebody begins to wait for you; default: --bell.")
+def rigtui(url: str | None, tenant: str | None, data_dir: Path | None, bell: bool) -> None:
     """The dashboard of a running daemon: RIG_URL, or the one of this machine's data directory.
 
     RIG_TOKEN is the key to show it. `?` shows the keys, ctrl+q leaves; the daemon goes on.
@@ -35,7 +36,7 @@ def rigtui(url: str | None, tenant: str | None, data_dir: Path | None) -> None:
         raise click.UsageError("the dashboard needs a terminal; `rig issue list` prints what it shows")
     asyncio.run(answers(where))
     no_color = bool(os.environ.get("NO_COLOR"))
-    Dashboard(where, no_color=no_color).run()
+    Dashboard(where, no_color=no_color, bell=bell).run()
 
 
 def main() -> None:

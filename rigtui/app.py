@@ -20,7 +20,7 @@ from rigtui.screens.base import RigScreen
 from rigtui.screens.issue import IssueScreen
 from rigtui.screens.queue import QueueScreen
 from rigtui.screens.session import SessionScreen
-from rigtui.state import Change, State, reduce
+from rigtui.state import Change, State, reduce, summoned
 
 FRAME = 0.05
 """Seconds for which changes are collected before they are shown together: at most twenty pictures a second."""
@@ -64,10 +64,12 @@ class Dashboard(App[None]):
     CSS_PATH = Path(__file__).with_name("dashboard.tcss")
     ENABLE_COMMAND_PALETTE = True
 
-    def __init__(self, where: Callable[[], Target], *, no_color: bool = False) -> None:
+    def __init__(self, where: Callable[[], Target], *, no_color: bool = False, bell: bool = True) -> None:
+        """``bell`` False keeps the terminal quiet when a question comes in."""
         super().__init__(ansi_color=True if no_color else None)
         self.state = State()
         self.last_filter = ""
+        self._bell = bell
         self.link = Link(where, self.tell)
         self._changes: list[Change] = []
         self._due: Timer | None = None
@@ -109,6 +111,8 @@ class Dashboard(App[None]):
         before = self.state
         self.state = reduce(before, changes)
         self.link.want(view for view, since in self.state.stale.items() if before.stale.get(view) != since)
+        if self._bell and summoned(before, self.state):
+            self.bell()
         if isinstance(self.screen, RigScreen):
             self.screen.show()
 

@@ -57,8 +57,10 @@ class State:
     """Newest sequence seen."""
     stale: Mapping[View, int] = field(default_factory=dict)
     """Lists that must be read again, as of this sequence or later."""
+    read: frozenset[View] = frozenset()
+    """Lists that were read at least once."""
     missed: frozenset[View] = frozenset()
-    """Those of them of which the stream left changes out: until then they show what was."""
+    """Those stale ones of which the stream left changes out: until then they show what was."""
 
     @property
     def phase(self) -> Phase:
@@ -132,6 +134,20 @@ def reduce(state: State, changes: Iterable[Change]) -> State:
     return draft.state()
 
 
+def summoned(before: State, after: State) -> bool:
+    """Whether somebody began to wait for a person between the two: then the terminal rings.
+
+    What waited before the dashboard was opened does not ring; what began to wait while it was disconnected does, once.
+    """
+    if "attention" not in before.read:
+        return False
+
+    def waiting(state: State) -> set[str]:
+        return {key for key, entry in state.attention.items() if entry.row is not None}
+
+    return before.attention is not after.attention and bool(waiting(after) - waiting(before))
+
+
 class _Draft:
     """A state being changed; tables are copied when they are first touched."""
 
@@ -141,6 +157,7 @@ class _Draft:
         self.queue = state.queue
         self.stale: dict[View, int] = dict(state.stale)
         self.missed: set[View] = set(state.missed)
+        self.read = state.read
         self.sequence = state.sequence
         self.whole = state.whole
         self.spent = state.spent
@@ -175,6 +192,7 @@ class _Draft:
 
     def listed(self, listed: Listed) -> None:
         self.sequence = max(self.sequence, listed.as_of)
+        self.read |= {listed.view}
         if listed.as_of >= self.stale.get(listed.view, 0):
             self.stale.pop(listed.view, None)
             self.missed.discard(listed.view)
@@ -205,6 +223,7 @@ class _Draft:
             sequence=self.sequence,
             stale=self.stale,
             missed=frozenset(self.missed),
+            read=self.read,
             **self._tables,
         )
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from rigtui.state import KEPT, VIEWS, Change, Changed, Connection, Entry, Listed, Missed, Spent, State, reduce
+from rigtui.state import KEPT, VIEWS, Change, Changed, Connection, Entry, Listed, Missed, Spent, State, reduce, summoned
 from tests.rigtui.fakes import agent, changed, issue
 
 ONE, TWO = "acme/shop#1", "acme/shop#2"
@@ -105,3 +105,26 @@ def test_no_more_ended_issues_are_held_than_are_kept_and_the_oldest_go() -> None
     assert len(state.issues) == KEPT + 1
     assert "acme/shop#50" not in state.issues
     assert {"acme/shop#51", "acme/shop#1000"} <= set(state.issues)
+
+
+def asks(key: str, sequence: int, row: object | None = None) -> Changed:
+    return Changed("attention", key, row or object(), sequence)
+
+
+@pytest.mark.parametrize(
+    ("before", "then", "rings"),
+    [
+        ([], [Listed("attention", {"q1": object()}, 1)], False),  # what waited already when it was opened
+        ([], [asks("q1", 1)], False),
+        ([Listed("attention", {}, 1)], [asks("q1", 2)], True),
+        ([Listed("attention", {}, 1)], [Connection("disconnected"), Listed("attention", {"q1": object()}, 9)], True),
+        ([Listed("attention", {"q1": object()}, 1)], [asks("q1", 2)], False),  # the same question, more of it
+        ([Listed("attention", {"q1": object()}, 1)], [Changed("attention", "q1", None, 2)], False),
+        ([Listed("attention", {"q1": object()}, 1)], [Changed("attention", "q1", None, 2), asks("q2", 3)], True),
+        ([Listed("attention", {}, 1)], [changed(issue(1), 2)], False),
+        ([Listed("issues", {}, 1)], [Listed("attention", {"q1": object()}, 2)], False),
+    ],
+)
+def test_the_terminal_rings_when_somebody_begins_to_wait(before: list[Change], then: list[Change], rings: bool) -> None:
+    state = reduce(State(), before)
+    assert summoned(state, reduce(state, then)) is rings
