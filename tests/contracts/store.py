@@ -318,6 +318,17 @@ class StoreContract(ABC):
             rows.sort(key=lambda row: getattr(row, column.removeprefix("-")) or 0, reverse=column.startswith("-"))
         assert paged == [row.stream for row in rows]
 
+    async def test_rows_are_found_by_their_keys(self, store: Log) -> None:
+        names = ["acme/app#1", 'a"\\\u2028#2', "acme/app#3"]
+        await store.commit(unit(*(NewEvent(name, "issue_approved", encode({"title": f"\U0001f600 {name}"})) for name in names)))
+
+        def read(snapshot: Any) -> Any:
+            return [snapshot.found(ISSUES, TENANT, keys) for keys in ([*names[1:], "acme/app#4"], [])]
+
+        some, none = await store.read(read)
+        assert {key: row.title for key, row in some.items()} == {name: f"\U0001f600 {name}" for name in names[1:]}
+        assert none == {}
+
     async def test_totals_are_exact_by_group_and_filter(self, store: Log) -> None:
         def usage(agent: str, number: int, counted: int) -> NewEvent:
             body = {"agentId": agent, "model": "m", "repo": "acme/app", "issueNumber": number, "inputTokens": 10**10}

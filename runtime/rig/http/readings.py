@@ -1,4 +1,5 @@
-"""Readings that several ask for at once: those that have not begun are shared, so many readers of a heavy sum cost little more than one."""
+"""Heavy readings: those that have not begun are shared, so many readers of a sum cost little more than one; and only so many are
+made at once that the store's other readers are not kept waiting."""
 
 import asyncio
 from collections.abc import Callable, Hashable
@@ -12,8 +13,9 @@ T = TypeVar("T")
 class Readings:
     """What waits for a reader's thread. Call it on the event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int = 2) -> None:
         self._waiting: dict[Hashable, asyncio.Future[Any]] = {}
+        self._turns = asyncio.Semaphore(at_once)
 
     async def read(self, store: Store, key: Hashable, job: Callable[[Snapshot], T]) -> T:
         """What ``job`` finds in a snapshot that begins after this call; ``key`` says all that it depends on."""
@@ -24,10 +26,15 @@ class Readings:
                 self._waiting.pop(key, None)  # before anything is read: who asks from now on may have to see more
                 return job(snapshot)
 
-            waiting = self._waiting[key] = asyncio.ensure_future(store.read(begun))
+            waiting = self._waiting[key] = asyncio.ensure_future(self._in_turn(store, begun))
             waiting.add_done_callback(lambda done: self._ended(key, done))
         result: T = await asyncio.shield(waiting)
         return result
+
+    async def _in_turn(self, store: Store, job: Callable[[Snapshot], T]) -> T:
+        async with self._turns:
+            found: T = await store.read(job)
+            return found
 
     def _ended(self, key: Hashable, done: "asyncio.Future[Any]") -> None:
         if self._waiting.get(key) is done:  # it failed before it began

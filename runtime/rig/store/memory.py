@@ -143,6 +143,9 @@ class MemorySnapshot:
     def get(self, table: Table[R], tenant: str, key: str) -> R | None:
         return self._b.row(table, tenant, key)
 
+    def found(self, table: Table[R], tenant: str, keys: Sequence[str]) -> Mapping[str, R]:
+        return self._b.found(table, tenant, keys)
+
     def page(self, query: Query[R]) -> list[tuple[str, R]]:
         return self._b.select(query)
 

@@ -1,6 +1,6 @@
 """The port of the store: commit units, hand out claims, read in one snapshot, tail the log."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -42,6 +42,10 @@ class Snapshot(Protocol):
         ...
 
     def get(self, table: Table[R], tenant: str, key: str) -> R | None: ...
+
+    def found(self, table: Table[R], tenant: str, keys: Sequence[str]) -> Mapping[str, R]:
+        """Those of the rows with these keys that there are."""
+        ...
 
     def page(self, query: Query[R]) -> list[tuple[str, R]]: ...
 

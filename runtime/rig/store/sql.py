@@ -20,6 +20,9 @@ EVENT_COLUMNS = (
 _SYNC_FAILED = {sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
+FOUND = "SELECT key, doc FROM {} WHERE tenant = ? AND key IN (SELECT value FROM json_each(?))"
+"""The rows of a read model by a JSON array of keys."""
+
 encode_row = msgspec.json.Encoder().encode
 
 
@@ -47,6 +50,21 @@ def fault_of(error: sqlite3.Error) -> StoreFault:
     if code & 0xFF in _DAMAGED or type(error) is sqlite3.DatabaseError:
         return Damaged(str(error))
     return WriteRefused(str(error))
+
+
+@cache
+def rows_decoder(row: type[R]) -> msgspec.json.Decoder[list[tuple[str, R]]]:
+    """The decoder of what ``in_one`` gives."""
+    return msgspec.json.Decoder(list[tuple[str, row]])  # type: ignore[valid-type]
+
+
+def in_one(rows: str) -> str:
+    """A statement for all ``key, doc`` of another one as one JSON array of pairs.
+
+    Each row that is fetched lets go of the interpreter and has to get it back, for which many that read at once wait longer than
+    for the rows.
+    """
+    return f"SELECT CAST('[' || coalesce(group_concat('[' || json_quote(key) || ',' || doc || ']'), '') || ']' AS BLOB) FROM ({rows})"
 
 
 _OPERATORS = {"=": "=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
@@ -131,8 +149,7 @@ decode_totals = msgspec.json.Decoder(list[tuple[Any, ...]]).decode
 def totals(query: Query[Any], by: tuple[str, ...], since: Since | None) -> tuple[str, list[Any]]:
     """The statement and the arguments of ``Snapshot.totals``.
 
-    Its answer is one JSON array, for ``decode_totals``: each row that is fetched lets go of the interpreter and has to get it back,
-    which takes longer than all the sums when several read at once.
+    Its answer is one JSON array, for ``decode_totals`` (why, see ``in_one``).
     """
     columns = {name for name, _ in query.table.columns}
     if not by or not {*by, *query.table.sums} <= columns:

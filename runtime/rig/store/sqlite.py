@@ -22,7 +22,7 @@ from rig.store.engine import ANSWERS_KEPT, Engine
 from rig.store.faults import WriteRefused
 from rig.store.head import Head, HeadFile
 from rig.store.schema import model_table
-from rig.store.sql import EVENT_COLUMNS, encode_row, fault_of, prefix_end, row_decoder, select, timer_of, upsert
+from rig.store.sql import EVENT_COLUMNS, FOUND, encode_row, fault_of, prefix_end, row_decoder, select, timer_of, upsert
 from rig.store.units import Outcome, Timer
 
 log = logging.getLogger(__name__)
@@ -84,8 +84,8 @@ class SqliteBackend:
 
     def found(self, table: Table[R], tenant: str, keys: Sequence[str]) -> Mapping[str, R]:
         decode = row_decoder(table.row).decode
-        sql = f"SELECT key, doc FROM {model_table(table.name)} WHERE tenant = ? AND key IN (SELECT value FROM json_each(?))"
-        return {key: decode(doc) for key, doc in self._all(sql, tenant, encode(keys).decode())}
+        found = self._all(FOUND.format(model_table(table.name)), tenant, encode(keys).decode())
+        return {key: decode(doc) for key, doc in found}
 
     def scan(self, table: Table[R], tenant: str, prefix: str) -> Iterable[tuple[str, R]]:
         decode = row_decoder(table.row).decode

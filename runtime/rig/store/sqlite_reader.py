@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,12 +11,23 @@ from typing import Any
 
 from rig.clock import Micros
 from rig.errors import StorageUnavailable
-from rig.model.events import Event
+from rig.model.events import Event, encode
 from rig.model.tables import Query, R, Since, Table
 from rig.store.backend import scope_key
 from rig.store.port import Snapshot
 from rig.store.schema import model_table
-from rig.store.sql import EVENT_COLUMNS, decode_totals, event_of, row_decoder, select, timer_of, totals
+from rig.store.sql import (
+    EVENT_COLUMNS,
+    FOUND,
+    decode_totals,
+    event_of,
+    in_one,
+    row_decoder,
+    rows_decoder,
+    select,
+    timer_of,
+    totals,
+)
 from rig.store.sqlite import connect
 from rig.store.units import Outcome, Timer
 
@@ -44,10 +55,14 @@ class SqliteSnapshot:
         ).fetchone()
         return row_decoder(table.row).decode(found[0]) if found else None
 
+    def found(self, table: Table[R], tenant: str, keys: Sequence[str]) -> Mapping[str, R]:
+        return dict(self._rows(table, FOUND.format(model_table(table.name)), (tenant, encode(keys).decode())))
+
     def page(self, query: Query[R]) -> list[tuple[str, R]]:
-        sql, arguments = select(query)
-        decode = row_decoder(query.table.row).decode
-        return [(key, decode(doc)) for key, doc in self._execute(sql, arguments)]
+        return self._rows(query.table, *select(query))
+
+    def _rows(self, table: Table[R], sql: str, arguments: Sequence[Any]) -> list[tuple[str, R]]:
+        return rows_decoder(table.row).decode(self._execute(in_one(sql), arguments).fetchone()[0])
 
     def count(self, query: Query[Any]) -> int:
         sql, arguments = select(query, "count(*)", paged=False)
@@ -97,10 +112,14 @@ class SqliteSnapshot:
         return found[0] if found else 0
 
 
+THREADS = 4
+"""As many lists are read at once; heavy sums take two of them at most."""
+
+
 class SqliteReader:
     """``rig.store.log.Reader``: the loop's thread reads single rows itself, lists go to a small pool."""
 
-    def __init__(self, path: Path, *, threads: int = 2) -> None:
+    def __init__(self, path: Path, *, threads: int = THREADS) -> None:
         self._path = path
         self._local = threading.local()
         self._open: list[sqlite3.Connection] = []

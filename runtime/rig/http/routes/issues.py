@@ -74,8 +74,8 @@ async def list_queue(ask: Ask) -> web.StreamResponse:
 
     def job(snapshot: Snapshot) -> tuple[bytes, int]:
         rows = [row for _, row in snapshot.page(_eligible(tenant, limit, offset))]
-        issues = [snapshot.get(ISSUES, tenant, row.stream) for row in rows]
-        shown = [views.assignment(issue) for issue in issues if issue is not None]
+        issues = snapshot.found(ISSUES, tenant, [row.stream for row in rows])
+        shown = [views.assignment(issues[row.stream]) for row in rows if row.stream in issues]
         return msgspec.json.encode(shown), snapshot.as_of(tenant)
 
     body, as_of = await lists.snapshot(ask, job)
