@@ -5,21 +5,25 @@ A name is looked up when it is first used, so ``import rig`` costs nothing.
 
 TYPE_CHECKING = False  # as type checkers read it; typing itself takes longer to import than all of this
 if TYPE_CHECKING:
-    from typing import Any
-
     from rig.errors import (
         BadRequest,
         BadSignature,
         ConfigError,
+        Conflict,
+        Forbidden,
         MalformedJson,
+        NotFound,
         NotSent,
         PluginError,
         ProcessError,
         RigError,
         StaleDelivery,
+        Unavailable,
+        Unprocessable,
         WorkspaceError,
     )
     from rig.model.health import CheckResult
+    from rig.model.notices import NoticeKind, Severity
     from rig.plugin.config import NotifierConfig, PluginConfig, ProviderConfig
     from rig.plugin.contexts import (
         CommandsContext,
@@ -38,7 +42,7 @@ if TYPE_CHECKING:
         WebhookSource,
         WebhookSourcesContext,
     )
-    from rig.plugin.hookspecs import hookimpl
+    from rig.plugin.marker import hookimpl
     from rig.plugin.moments import (
         AttentionContext,
         CompletionContext,
@@ -70,14 +74,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "rig.errors": "BadRequest BadSignature ConfigError MalformedJson NotSent PluginError ProcessError RigError StaleDelivery "
-    "WorkspaceError",
+    "rig.errors": "BadRequest BadSignature ConfigError Conflict Forbidden MalformedJson NotFound NotSent PluginError "
+    "ProcessError RigError StaleDelivery Unavailable Unprocessable WorkspaceError",
     "rig.model.health": "CheckResult",
+    "rig.model.notices": "NoticeKind Severity",
     "rig.plugin.config": "NotifierConfig PluginConfig ProviderConfig",
     "rig.plugin.contexts": "CommandsContext HealthChecker HealthCheckersContext HealthContext Identity Mapped "
     "NotifiersContext OperationsContext PriceSourcesContext ProvidersContext StepKindsContext WebhookDelivery "
     "WebhookSettings WebhookSource WebhookSourcesContext",
-    "rig.plugin.hookspecs": "hookimpl",
+    "rig.plugin.marker": "hookimpl",
     "rig.plugin.moments": "AttentionContext CompletionContext DispatchContext Reply RunChanges RunContext RunEndedContext "
     "TransitionContext Veto",
     "rig.plugin.notifier": "Notification Notifier",
@@ -99,7 +104,9 @@ __all__ = [
     "CommandsContext",
     "CompletionContext",
     "ConfigError",
+    "Conflict",
     "DispatchContext",
+    "Forbidden",
     "HealthChecker",
     "HealthCheckersContext",
     "HealthContext",
@@ -107,7 +114,9 @@ __all__ = [
     "MalformedJson",
     "Mapped",
     "ModelPrice",
+    "NotFound",
     "NotSent",
+    "NoticeKind",
     "Notification",
     "Notifier",
     "NotifierConfig",
@@ -131,6 +140,7 @@ __all__ = [
     "RunEndedContext",
     "Session",
     "SessionResult",
+    "Severity",
     "StaleDelivery",
     "Steer",
     "Steered",
@@ -139,6 +149,8 @@ __all__ = [
     "StepKindsContext",
     "StepResult",
     "TransitionContext",
+    "Unavailable",
+    "Unprocessable",
     "Usage",
     "Veto",
     "WebhookDelivery",
@@ -151,13 +163,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> "Any":
-    from importlib import import_module
+if not TYPE_CHECKING:  # a type checker would take any name for one of Rig's
 
-    if name not in _HOME_OF:
-        raise AttributeError(f"module 'rig' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_HOME_OF[name]), name)
-    return value
+    def __getattr__(name):
+        from importlib import import_module
+
+        if name not in _HOME_OF:
+            raise AttributeError(f"module 'rig' has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(_HOME_OF[name]), name)
+        return value
 
 
 def __dir__() -> list[str]:

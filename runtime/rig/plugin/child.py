@@ -18,8 +18,8 @@ from rig.errors import NotSent
 from rig.plugin import admission, contexts, parcels
 from rig.plugin.files import FileEntry
 from rig.plugin.guard import describe
-from rig.plugin.hookspecs import PROJECT
 from rig.plugin.loader import Loader, PluginSettings
+from rig.plugin.marker import PROJECT
 
 KINDS: dict[str, tuple[type[Any], admission.Wrong]] = {
     "rig_register_health_checkers": (contexts.HealthCheckersContext, admission.health_checker),

@@ -16,6 +16,7 @@ class _Registration:
     """What every registration hook is told."""
 
     rig_version: str
+    """The version of Rig that loads the plugin."""
     plugin: str
     """The plugin's own name, that of its entry point and of its ``[plugins.<name>]``."""
     config: Any = None

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 from rig.errors import ConfigError
-from rig.plugin.hookspecs import PROJECT
+from rig.plugin.marker import PROJECT
 
 
 class FileEntry(EntryPoint):

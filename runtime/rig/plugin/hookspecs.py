@@ -30,6 +30,7 @@ from rig.plugin.contexts import (
     WebhookSource,
     WebhookSourcesContext,
 )
+from rig.plugin.marker import PROJECT
 from rig.plugin.moments import (
     AttentionContext,
     CompletionContext,
@@ -50,11 +51,7 @@ from rig.plugin.steps import StepKind
 if TYPE_CHECKING:
     import click
 
-PROJECT = "rig"
-"""pluggy's project name, and the entry-point group."""
-
 hookspec = pluggy.HookspecMarker(PROJECT)
-hookimpl = pluggy.HookimplMarker(PROJECT)
 
 F = TypeVar("F", bound=Callable[..., object])
 

@@ -25,6 +25,7 @@ from rig.plugin.calls import CallLog
 from rig.plugin.contexts import Fault
 from rig.plugin.files import file_entries
 from rig.plugin.guard import STRIKES, Died, Guard, describe, in_thread
+from rig.plugin.marker import PROJECT
 
 if TYPE_CHECKING:
     from rig.plugin.isolated import PluginProcess
@@ -132,12 +133,12 @@ class Loader:
         self._settings = settings
         self._entries = entries
         self._on_fault = on_fault
-        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
 
     def load(self) -> None:
         """Load what is installed and what is in the folder. Never raises for a plugin's sake; ``strict`` is the host's matter."""
-        installed = entry_points(group=hookspecs.PROJECT) if self._entries is None else self._entries
+        installed = entry_points(group=PROJECT) if self._entries is None else self._entries
         folder = self._settings.folder
         entries = [*installed, *(file_entries(folder) if folder is not None else ())]
         for entry in sorted(entries, key=lambda e: (e.name, e.value)):

@@ -54,12 +54,15 @@ class DispatchContext(_Moment):
     title: str | None
     """Untrusted text."""
     labels: tuple[str, ...]
+    """The tracker's labels; untrusted texts."""
     priority: str
     """critical, high, normal or low."""
     attempt: int
     """From 1."""
     agent: str
+    """Name of the slot that works on it."""
     provider: str
+    """Kind of the agent, such as ``claude``."""
     model: str | None
     """None lets the provider choose."""
 
@@ -69,7 +72,9 @@ class RunContext(DispatchContext):
     """An execution that is about to start."""
 
     execution: str = ""
+    """Its id, as in ``/api/execution-logs``."""
     job: str = ""
+    """The job that it is a try of."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,7 @@ class RunEndedContext(RunContext):
     reason: str = ""
     """In a few words, empty when completed."""
     turns: int = 0
+    """Turns of the agent, 0 when it counts none."""
 
 
 @dataclass(frozen=True)
@@ -88,12 +94,17 @@ class CompletionContext(_Moment):
     """A completion that is about to be written: an agent, or a slot of this daemon, says that its work is done."""
 
     issue: str
+    """The issue's stream, such as ``owner/repo#42``."""
     title: str | None
+    """Untrusted text; None when it has none."""
     labels: tuple[str, ...]
+    """The tracker's labels; untrusted texts."""
     agent: str
+    """Who says that the work is done."""
     to: str
     """The state that the issue would get: in_review or done."""
     branch: str | None
+    """Where the work is, None when the agent does not say."""
     commit: str | None
     """Where the branch stands, None when the agent does not say."""
     result: str | None
@@ -105,16 +116,21 @@ class TransitionContext(_Moment):
     """An issue's state has changed; the event is in the log."""
 
     issue: str
+    """The issue's stream, such as ``owner/repo#42``."""
     before: str | None
     """Rig's own word (``GET /api/v1/transitions``); None when the issue was new or not open before."""
     after: str
+    """Rig's own word for the new state."""
     event: str
     """Type of the event, in snake_case."""
     sequence: int
+    """The number of the event in the log."""
     at: str
     """UTC, ISO 8601."""
     agent: str | None
+    """Who has the issue now, None when nobody does."""
     reason: str | None
+    """Why it is in this state, in a few words; None when nothing is said."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +138,7 @@ class AttentionContext(_Moment):
     """Something needs a human."""
 
     id: str
+    """Its id, as in ``/api/v1/attention`` and for ``rig answer``."""
     kind: str
     """As ``GET /api/v1/attention`` calls it, such as ``question``."""
     subject: str
@@ -129,5 +146,6 @@ class AttentionContext(_Moment):
     question: str
     """Untrusted text."""
     options: tuple[str, ...] = ()
+    """All that may be answered; empty when any text may."""
     deadline: str | None = None
     """UTC, ISO 8601; None: it waits for ever."""

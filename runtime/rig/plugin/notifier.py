@@ -14,7 +14,9 @@ class Notification:
     id: str
     """The same whenever this notification is sent again to the same notifier; what a receiver tells repeats by."""
     kind: NoticeKind
+    """``attention``, ``failed``, ``done``, ``stuck`` or ``alarm``."""
     severity: Severity
+    """``info``, ``warning`` or ``critical``."""
     title: str
     """One line."""
     text: str

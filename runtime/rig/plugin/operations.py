@@ -10,6 +10,7 @@ class OperationRequest:
     """One call of an operation."""
 
     tenant: str
+    """Whose data is asked about; what an operation answers must be this tenant's alone."""
     principal: str
     """Who asks, such as ``key:ci``."""
     query: Mapping[str, str] = field(default_factory=dict)
@@ -31,6 +32,7 @@ class PluginOperation:
     handler: Callable[[OperationRequest], Awaitable[Any]]
     """Answers with what JSON can say; a ``rig.RigError`` that it raises becomes the answer, anything else is a fault and 503."""
     method: Literal["GET", "POST"] = "GET"
+    """A GET reads; a POST may change something, is in the audit log before it is called, and is not done again for a repeated Idempotency-Key."""
     scope: Literal["read", "write", "admin"] = "read"
     """Weakest scope that may call it. A POST needs at least ``write``."""
     request: type[Any] | None = None

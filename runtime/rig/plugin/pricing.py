@@ -10,11 +10,15 @@ class ModelPrice:
     """Base prices of a model in US dollars for a million tokens, without long-context tiers."""
 
     input: Decimal
+    """Tokens of the prompt that no cache had."""
     output: Decimal
+    """Tokens of the answer."""
     cache_read: Decimal
+    """Tokens of the prompt that came from a cache."""
     cache_write: Decimal
     """Writes that are kept for five minutes."""
     cache_write_1h: Decimal
+    """Writes that are kept for an hour."""
 
 
 class PriceSource(Protocol):

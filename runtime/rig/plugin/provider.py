@@ -1,7 +1,7 @@
 """What a provider is: it drives one agent session over a ``Session`` that Rig supplies. Built-in and foreign ones are alike."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -14,13 +14,19 @@ class Usage:
     """Tokens of one session or turn; counts are disjoint: ``input_tokens`` is without cache tokens (conventions §9)."""
 
     model: str
+    """Name of the model, as its maker calls it."""
     input_tokens: int = 0
+    """Tokens of the prompt without those of a cache."""
     output_tokens: int = 0
+    """Tokens of the answer."""
     cache_read_tokens: int = 0
+    """Tokens that a cache had."""
     cache_creation_tokens: int = 0
+    """Tokens that were put into a cache."""
     cost_usd: str | None = None
     """What the agent itself says it cost, as decimal text; None when it says nothing."""
     category: str = "work"
+    """What they were spent on, for ``/api/costs``."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +34,13 @@ class SessionResult:
     """How a session ended."""
 
     ok: bool
+    """Whether the agent says that its work is done."""
     reason: str = ""
     """Why it failed, in a few words for people; empty when ok."""
     summary: str | None = None
     """The agent's own last words, untrusted text."""
     turns: int = 0
+    """Turns of the agent, 0 when it counts none."""
     session_id: str | None = None
     """What ``Session.resume`` gets on a later attempt, None when the provider can't resume."""
 
@@ -41,6 +49,7 @@ class Child(Protocol):
     """A program that runs for the session, in its own process group."""
 
     pid: int
+    """Its process id, and the id of its group."""
 
     def lines(self) -> AsyncIterator[list[bytes]]:
         """Batches of stdout lines without their newline; an over-long line comes cut, with a marker. Ends at end of file."""
@@ -50,7 +59,9 @@ class Child(Protocol):
         """Write to stdin; raises ProcessError when the program is gone."""
         ...
 
-    async def close_stdin(self) -> None: ...
+    async def close_stdin(self) -> None:
+        """Let the program read the end of its input."""
+        ...
 
     async def wait(self) -> int:
         """The exit status, negative for a signal."""
@@ -61,13 +72,19 @@ class Session(Protocol):
     """What Rig gives a provider for one execution."""
 
     execution_id: str
+    """The execution, as in ``/api/execution-logs``."""
     issue: str
+    """The issue's stream, such as ``owner/repo#42``."""
     workspace: Path
+    """Folder of this issue, a git worktree where a repository is configured."""
     prompt: str
+    """What the agent is asked to do; it quotes untrusted text."""
     model: str | None
     """None lets the provider choose."""
     max_turns: int
+    """After so many turns the session is to end; 0: no limit."""
     resume: str | None
+    """``SessionResult.session_id`` of an earlier attempt, None for a new session."""
     config: Any
     """The provider's own validated configuration (``[providers.<name>]``)."""
     environment: Mapping[str, str]
@@ -165,6 +182,7 @@ class Provider(Protocol):
     """Drives sessions of one kind of agent."""
 
     name: str
+    """The same as its registration's."""
 
     async def run(self, session: Session) -> SessionResult:
         """Run one session to its end; cancellation stops it (Rig then ends the process group).
@@ -179,10 +197,12 @@ class ProviderRegistration:
     """What a plugin hands to ``rig_register_providers``."""
 
     name: str
+    """What ``[dispatch] provider`` and ``[providers.<name>]`` call it."""
     provider: Provider
+    """What runs its sessions."""
     config: type[Any] | None = None
     """pydantic model of ``[providers.<name>]``, None when it takes no configuration."""
     models: tuple[str, ...] = ()
+    """Models that it offers; empty when it takes any."""
     steers: bool = False
     """Whether its sessions take what people say while they run (``Steered``)."""
-    extra: Mapping[str, Any] = field(default_factory=dict)

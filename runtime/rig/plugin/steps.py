@@ -10,7 +10,9 @@ class StepContext:
     """One attempt of one step."""
 
     run: str
+    """Id of the run."""
     step: str
+    """Id of the step in its DAG."""
     attempt: int
     """From 1."""
     params: Any
@@ -24,6 +26,7 @@ class StepResult:
     """How a step ended."""
 
     ok: bool = True
+    """Whether the step has done what it should."""
     outputs: Mapping[str, Any] = field(default_factory=dict)
     """JSON values that later steps refer to as ``${steps.<id>.outputs.<name>}``."""
     reason: str = ""
