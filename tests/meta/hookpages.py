@@ -71,7 +71,9 @@ def refreshed(page: str) -> str:
         section = page[at:end]
         if "|" not in section:
             section = section.rstrip("\n") + "\n\n" + HEAD + "\n"
-        made += TABLE.sub(lambda _, name=match[1]: table(public(name)), section, count=1)
+        old = TABLE.search(section)
+        assert old is not None
+        made += section[: old.start()] + table(public(match[1])) + section[old.end() :]
         at = end
     return made + page[at:]
 
