@@ -70,7 +70,7 @@ def refreshed(page: str) -> str:
         end = next((m.start() for m in re.finditer(r"^#", page[at:], re.MULTILINE)), len(page) - at) + at
         section = page[at:end]
         if "|" not in section:
-            section = section.rstrip("\n") + "\n\n" + HEAD + "\n"
+            section = "\n" + section.strip("\n") + HEAD + "\n"
         old = TABLE.search(section)
         assert old is not None
         made += section[: old.start()] + table(public(match[1])) + section[old.end() :]

@@ -122,9 +122,11 @@ def test_every_route_is_documented(docs: Path) -> None:
 
 
 def test_every_hook_is_documented_with_its_context(docs: Path) -> None:
-    rows = [line for line in (docs / "plugins.md").read_text().splitlines() if line.startswith("| `rig_")]
+    rows = [line for line in (docs / "plugins.md").read_text().splitlines() if line.startswith("| [`rig_")]
     hooks = {name: found for name, found in inspect.getmembers(hookspecs, inspect.isfunction) if name.startswith("rig_")}
-    expected = [f"| `{name}` | `{hook.__annotations__['context'].__name__}` |" for name, hook in hooks.items()]
+    expected = [
+        f"| [`{name}`](plugins/{name}.md) | `{hook.__annotations__['context'].__name__}` |" for name, hook in hooks.items()
+    ]
     assert [start for start in expected if not any(row.startswith(start) for row in rows)] == []
     assert len(rows) == len(expected)
 

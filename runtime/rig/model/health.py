@@ -20,6 +20,7 @@ class CheckResult:
     """What one health check found."""
 
     status: Status = "Ok"
+    """``Ok``, ``Degraded`` or ``Unreachable``."""
     reason: str | None = None
     """A few words on why it is not Ok, such as ``http 429``; dropped when it is Ok."""
 

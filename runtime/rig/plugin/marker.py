@@ -56,16 +56,18 @@ AnyHook = Union[  # noqa: UP007 - its members are read by a test
 ]
 """Every signature that an implementation may have."""
 
-H = TypeVar("H", bound=AnyHook)
+HookFunction = TypeVar("HookFunction", bound=AnyHook)
 
 
 class Marker(Protocol):
     """What marks a function as the implementation of a hook."""
 
     @overload
-    def __call__(self, function: H) -> H: ...
+    def __call__(self, function: HookFunction) -> HookFunction: ...
     @overload
-    def __call__(self, *, specname: str | None = None, optionalhook: bool = False) -> Callable[[H], H]: ...
+    def __call__(
+        self, *, specname: str | None = None, optionalhook: bool = False
+    ) -> Callable[[HookFunction], HookFunction]: ...
 
 
 hookimpl = cast(Marker, pluggy.HookimplMarker(PROJECT))
