@@ -70,7 +70,8 @@ def refreshed(page: str) -> str:
         end = next((m.start() for m in re.finditer(r"^#", page[at:], re.MULTILINE)), len(page) - at) + at
         section = page[at:end]
         if "|" not in section:
-            section = "\n" + section.strip("\n") + HEAD + "\n"
+            words = section.strip("\n")
+            section = "\n" + (f"{words}\n\n" if words else "") + HEAD + "\n"
         old = TABLE.search(section)
         assert old is not None
         made += section[: old.start()] + table(public(match[1])) + section[old.end() :]

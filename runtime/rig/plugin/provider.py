@@ -150,6 +150,7 @@ class Steer:
     id: str
     """A UUID; the same when it is said again after a crash."""
     text: str
+    """In the person's own words."""
 
 
 @runtime_checkable
