@@ -10,9 +10,9 @@ from rig.plugin import admission
 from rig.plugin.commands import HOOK
 from rig.plugin.contexts import CommandsContext
 from rig.plugin.files import FileEntry
-from rig.plugin.hookspecs import PROJECT
 from rig.plugin.host import KINDS
 from rig.plugin.loader import Loaded, Loader, PluginSettings
+from rig.plugin.marker import PROJECT
 
 Target = ModuleType | str | Path
 """A plugin's module, the module's name, or the file of a one-file plugin."""
