@@ -65,8 +65,6 @@ from rig.work.workspace import Workspaces
 
 log = logging.getLogger(__name__)
 
-LEASE_GRACE = 60.0
-"""Seconds of uptime before which no lease ends: one heartbeat interval (I10)."""
 STOP_SECONDS = 10.0
 """How long a stop may take before the process just ends (I32)."""
 
@@ -197,7 +195,8 @@ class Service:
         self.serving = await serve(make_app(self._deps()), server.host, server.port)
         self._stack.push_async_callback(self.serving.stop)
         handlers = {**leases.handlers(self.system), **self.inbox.handlers(), "duty": duties.fire}
-        self._background(Timers(self.store, self.clock, handlers, grace=LEASE_GRACE).run(), "the timers")
+        grace = self.live.current.settings.duties.lease_grace_seconds
+        self._background(Timers(self.store, self.clock, handlers, grace=grace).run(), "the timers")
         self._background(self.notify.run(), "notifications")
         leave_address(self.settings.data_dir, self.serving.url)
         self._stack.callback(leave_address, self.settings.data_dir, None)

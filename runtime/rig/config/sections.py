@@ -168,6 +168,8 @@ class Duties(Section):
     """Silence after which an agent that holds an issue is stuck and the issue is queued again."""
     stale_after_by_agent: dict[str, Annotated[int, Field(ge=1)]] = {}
     """The same for single agents, by their ids."""
+    lease_grace_seconds: int = Field(60, ge=1, le=3600)
+    """Uptime before which no lease ends: time for every agent to be heard once after a start."""
     reassign_after_seconds: int = Field(600, ge=1)
     """Silence after which an issue that an agent was assigned and has not begun is queued again."""
     orphan_interval_seconds: int = Field(3600, ge=1)

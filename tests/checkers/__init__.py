@@ -1,0 +1,1 @@
+"""Judges of recorded histories: models of their own, which share no code with what they judge."""
