@@ -1,0 +1,274 @@
+"""A storm of claimers on a real daemon, killed and killing, whose whole history keeps the promises of a queue (I8, I9, I13).
+
+The full one takes minutes: ``pytest -m slow -s tests/acceptance/test_claim_storm.py``. RIG_TEST_SEED gives the dice of a run
+that was printed before; processes and the daemon still interleave as they like.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rig.client import Client, Target
+from rig.errors import RigError
+from tests.acceptance.claimers import Claimer, Record, read_record
+from tests.acceptance.daemon import Daemon
+from tests.checkers.history import Limits, Verdict, check
+from tests.checkers.leases import Entry
+
+GRACE = 3
+WAIT, LATE = 10.0, 5.0
+"""Seconds that the head of the queue may wait, and that a lease may outlive its end, on a machine that is busy."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of everything. ``seconds`` is the time after which it has failed."""
+
+    issues: int
+    here: int
+    """Claimers in the test's own process, which live to the end."""
+    processes: int
+    each: int
+    """Claimers in each of the processes, which do not."""
+    daemon_kills: int
+    pause: float
+    """Seconds between two kills of a process, on average."""
+    seconds: float
+
+
+SMALL = Size(issues=200, here=6, processes=2, each=3, daemon_kills=1, pause=2.0, seconds=60)
+FULL = Size(issues=2000, here=26, processes=6, each=4, daemon_kills=2, pause=3.0, seconds=600)
+
+
+@dataclass
+class Storm:
+    """A daemon, its claimers, and what happens to them."""
+
+    daemon: Daemon
+    size: Size
+    seed: str
+    folder: Path
+    down: list[tuple[int, int]] = field(default_factory=list)
+    grace: list[tuple[int, int]] = field(default_factory=list)
+    kills: int = 0
+    done: set[str] = field(default_factory=set)
+    streamed: list[tuple[int, str, Any]] = field(default_factory=list)
+    """What the event stream told: sequence, type, data."""
+    _children: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
+    _generations: int = 0
+
+    def __post_init__(self) -> None:
+        self.dice = random.Random(self.seed)
+
+    async def rage(self) -> None:
+        """Until each issue is done."""
+        keys = await asyncio.to_thread(self._prepare)
+        record = Record(self.folder / "here.ndjson")
+        try:
+            async with asyncio.timeout(self.size.seconds), asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._claimer(keys.pop(), n, record)) for n in range(self.size.here)]
+                tasks += [group.create_task(self._kill_claimers(keys)), group.create_task(self._meddle())]
+                killer = group.create_task(self._kill_daemon())
+                await self._watch()
+                await killer
+                for task in tasks:
+                    task.cancel()
+        finally:
+            for child in self._children:
+                _kill(child)
+            record.close()
+
+    def judged(self, log: list[Entry]) -> Verdict:
+        calls = [call for file in sorted(self.folder.glob("*.ndjson")) for call in read_record(file)]
+        return check(calls, log, Limits(wait=WAIT, expiry=LATE, down=tuple(self.down), grace=tuple(self.grace)))
+
+    def _prepare(self) -> list[str]:
+        """Start the daemon, make a key for each claimer, and queue the issues in random order, some behind others."""
+        self.folder.mkdir(parents=True)
+        self._start()
+        keys = [
+            self.daemon.ask("POST", "/api/api-keys", {"name": f"claimer {n}"}).json["key"]
+            for n in range(self.size.here + self.size.processes * self.size.each)
+        ]
+        events = []
+        for number in range(1, self.size.issues + 1):
+            blockers = (
+                self.dice.sample(range(1, number), self.dice.randint(1, 3)) if number > 3 and self.dice.random() < 0.2 else []
+            )
+            priority = self.dice.choice(["critical", "high", "normal", "low"])
+            events.append({"type": "ISSUE_APPROVED", "repo": "acme/app", "issueNumber": number, "priority": priority})
+            if blockers:
+                events[-1]["dependsOn"] = [f"acme/app#{n}" for n in blockers]
+        self.dice.shuffle(events)
+        for begin in range(0, len(events), 500):
+            answer = self.daemon.ask("POST", "/api/events/batch", events[begin : begin + 500])
+            assert not [r for r in answer.json if "error" in r], answer.json
+        return keys
+
+    def _start(self) -> None:
+        self.daemon.start()
+        now = time.time_ns() // 1000
+        self.grace.append((now - 5_000_000, now + GRACE * 1_000_000))
+
+    # What happens to them
+
+    async def _claimer(self, key: str, number: int, record: Record) -> None:
+        await Claimer(self.daemon.url, key, f"here-{number}", f"{self.seed}/here/{number}", record).run()
+
+    async def _kill_claimers(self, keys: list[str]) -> None:
+        """Processes of claimers, each killed amid its work and followed by a new one, over and over."""
+        size = self.size
+        shares = [keys[n * size.each : (n + 1) * size.each] for n in range(size.processes)]
+        self._children = [await asyncio.to_thread(self._launch, share) for share in shares]
+        while True:
+            await asyncio.sleep(self.dice.uniform(0.5, 1.5) * size.pause)
+            place = self.dice.randrange(size.processes)
+            _kill(self._children[place])
+            self.kills += 1
+            self._children[place] = await asyncio.to_thread(self._launch, shares[place])
+
+    def _launch(self, keys: list[str]) -> "subprocess.Popen[bytes]":
+        self._generations += 1
+        name = f"process-{self._generations}"
+        claimers = [{"agent": f"{name}-{n}", "key": key, "seed": f"{self.seed}/{name}/{n}"} for n, key in enumerate(keys)]
+        told = {"url": self.daemon.url, "record": str(self.folder / f"{name}.ndjson"), "claimers": claimers}
+        with (self.folder / f"{name}.err").open("wb") as errors:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "tests.acceptance.claimers"],
+                stdin=subprocess.PIPE,
+                stderr=errors,
+                cwd=Path(__file__).parents[2],
+            )
+        assert child.stdin is not None
+        child.stdin.write(json.dumps(told).encode())
+        child.stdin.close()
+        return child
+
+    async def _kill_daemon(self) -> None:
+        """Kill it when about a third, two thirds … of the issues are done, and start it again on the same port."""
+        for number in range(1, self.size.daemon_kills + 1):
+            share = (number + self.dice.uniform(-0.2, 0.2)) / (self.size.daemon_kills + 1)
+            while len(self.done) < share * self.size.issues:
+                await asyncio.sleep(0.02)
+            begin = time.time_ns() // 1000
+            await asyncio.to_thread(self.daemon.kill)
+            await asyncio.to_thread(self._start)
+            self.down.append((begin, time.time_ns() // 1000 + 1_000_000))
+
+    async def _meddle(self) -> None:
+        """An operator takes issues from whoever has them, and declares a few done."""
+        async with Client(Target(self.daemon.url)) as client:
+            while True:
+                await asyncio.sleep(self.dice.uniform(0.0, 0.2))
+                number = self.dice.randint(1, self.size.issues)
+                with contextlib.suppress(RigError):
+                    if self.dice.random() < 0.1:
+                        await client.call("force_done", repo="acme/app", issueNumber=number, reason="meddling")
+                    else:
+                        await client.call("post_event", type="ISSUE_UNASSIGNED", repo="acme/app", issueNumber=number)
+
+    async def _watch(self) -> None:
+        """Read the log as a stream from its beginning, over all kills of the daemon, until each issue is done."""
+        async with Client(Target(self.daemon.url)) as client, contextlib.aclosing(client.events(since=0)) as frames:
+            async for frame in frames:
+                assert frame.event != "gap", frame
+                said = json.loads(frame.data)
+                self.streamed.append((said["sequence"], said["type"], said["data"]))
+                if said["type"] in ("issue_done", "work_completed", "issue_forced_done"):
+                    self.done.add(said["streamId"])
+                if len(self.done) == self.size.issues:
+                    return
+
+
+def _kill(child: "subprocess.Popen[bytes]") -> None:
+    child.kill()
+    child.wait(10)
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@contextlib.asynccontextmanager
+async def stormed(size: Size, folder: Path, store: list[str]) -> AsyncIterator[Storm]:
+    seed = os.environ.get("RIG_TEST_SEED") or str(random.SystemRandom().randrange(10**9))
+    print(f"\nRIG_TEST_SEED={seed}")
+    config = f"""
+[dispatch]
+success_state = "done"
+max_retry_backoff_ms = 300
+[duties]
+lease_grace_seconds = {GRACE}
+"""
+    daemon = Daemon(folder / "rig", config=config, arguments=["--port", str(free_port()), *store])
+    storm = Storm(daemon, size, seed, folder / "records")
+    try:
+        await storm.rage()
+        yield storm
+    finally:
+        daemon.kill()
+
+
+def told(storm: Storm, found: Verdict, log: list[Entry], seconds: float) -> str:
+    answers = ", ".join(f"{n} {what}" for what, n in sorted(found.answers.items()))
+    return (
+        f"seed {storm.seed}: {storm.size.issues} issues done in {seconds:.0f} s, {len(log)} events, {found.grants} leases "
+        f"({dict(found.ended)}), {storm.kills} processes killed, the daemon {len(storm.down)} times, "
+        f"the head waited {found.longest_wait:.2f} s at most\n{answers}"
+    )
+
+
+async def weather(size: Size, folder: Path, store: list[str]) -> None:
+    began = time.monotonic()
+    async with stormed(size, folder, store) as storm:
+        seconds = time.monotonic() - began
+        exported: list[dict[str, Any]] = [
+            json.loads(line) for line in storm.daemon.rig("export", *store, check=True).stdout.splitlines()
+        ]
+        log = [Entry.of(line) for line in exported if line["tenant"] == "default"]
+        found = storm.judged(log)
+        print(told(storm, found, log, seconds))
+        assert not found.faults, f"seed {storm.seed}: {len(found.faults)} faults: " + "; ".join(map(str, found.faults[:20]))
+        assert storm.streamed == [(e.sequence, e.type, e.data) for e in log[: len(storm.streamed)]]
+        assert [file.read_text() for file in storm.folder.glob("*.err") if file.stat().st_size] == []
+        assert len(storm.down) == size.daemon_kills
+        for share in ("lease_expired", "work_completed", "issue_done", "work_failed", "issue_unassigned"):
+            assert found.ended[share], share
+        assert found.answers["heartbeat 409"] + found.answers["complete 409"] + found.answers["start 409"] > 0
+        states = {row["state"] for row in storm.daemon.ask("GET", "/api/issues?limit=500").json}
+        assert states == {"done"}
+        assert storm.daemon.ask("GET", "/api/queue").json == []
+        assert storm.daemon.stop() == 0
+        checked = storm.daemon.rig("rebuild", "--check", *store)
+        assert checked.returncode == 0, checked.stdout
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request: pytest.FixtureRequest) -> list[str]:
+    """The arguments that choose the store."""
+    return ["--store", request.getfixturevalue("postgres_url")] if request.param == "postgres" else []
+
+
+async def test_a_storm_of_claimers_breaks_no_promise_of_the_queue(tmp_path: Path, store: list[str]) -> None:
+    """I8, I9, I13"""
+    await weather(SMALL, tmp_path, store)
+
+
+@pytest.mark.slow
+async def test_fifty_claimers_on_two_thousand_issues_break_no_promise_of_the_queue(tmp_path: Path, store: list[str]) -> None:
+    """I8, I9, I13"""
+    await weather(FULL, tmp_path, store)
