@@ -1,6 +1,6 @@
 """A storm of claimers on a real daemon, killed and killing, whose whole history keeps the promises of a queue (I8, I9, I13).
 
-The full one takes minutes: ``pytest -m slow -s tests/acceptance/test_claim_storm.py``. RIG_TEST_SEED gives the dice of a run
+The full one takes a minute or two: ``pytest -m slow -s tests/acceptance/test_claim_storm.py``. RIG_TEST_SEED gives the dice of a run
 that was printed before; processes and the daemon still interleave as they like.
 """
 
@@ -48,8 +48,8 @@ class Size:
     seconds: float
 
 
-SMALL = Size(issues=200, here=6, processes=2, each=3, daemon_kills=1, pause=2.0, seconds=60)
-FULL = Size(issues=2000, here=26, processes=6, each=4, daemon_kills=2, pause=3.0, seconds=600)
+SMALL = Size(issues=200, here=6, processes=2, each=3, daemon_kills=1, pause=1.5, seconds=60)
+FULL = Size(issues=2000, here=26, processes=6, each=4, daemon_kills=3, pause=0.7, seconds=300)
 
 
 @dataclass
@@ -171,7 +171,7 @@ class Storm:
         """An operator takes issues from whoever has them, and declares a few done."""
         async with Client(Target(self.daemon.url)) as client:
             while True:
-                await asyncio.sleep(self.dice.uniform(0.0, 0.2))
+                await asyncio.sleep(self.dice.uniform(0.0, 0.1))
                 number = self.dice.randint(1, self.size.issues)
                 with contextlib.suppress(RigError):
                     if self.dice.random() < 0.1:
@@ -245,7 +245,7 @@ async def weather(size: Size, folder: Path, store: list[str]) -> None:
         assert not found.faults, f"seed {storm.seed}: {len(found.faults)} faults: " + "; ".join(map(str, found.faults[:20]))
         assert storm.streamed == [(e.sequence, e.type, e.data) for e in log[: len(storm.streamed)]]
         assert [file.read_text() for file in storm.folder.glob("*.err") if file.stat().st_size] == []
-        assert len(storm.down) == size.daemon_kills
+        assert (len(storm.down), storm.kills > 0) == (size.daemon_kills, True)
         for share in ("lease_expired", "work_completed", "issue_done", "work_failed", "issue_unassigned"):
             assert found.ended[share], share
         assert found.answers["heartbeat 409"] + found.answers["complete 409"] + found.answers["start 409"] > 0
