@@ -92,12 +92,12 @@ class Claimer:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        plans = [self._work, self._finish_twice, self._release, self._fail, self._abandon, self._overstay]
+        plans = [self._work, self._finish_twice, self._release, self._fail, self._abandon, self._overstay, self._keep]
         async with self._client:
             while True:
                 held = await self._claim()
                 if held is not None:
-                    (plan,) = self._dice.choices(plans, [60, 10, 10, 10, 5, 5])
+                    (plan,) = self._dice.choices(plans, [60, 10, 10, 10, 4, 3, 3])
                     await plan(held)
                     self._had = [*self._had[-20:], held]
                 if self._had and self._dice.random() < 0.2:
@@ -129,6 +129,13 @@ class Claimer:
         """Come back about when it expires."""
         await asyncio.sleep(held.seconds * (0.9 + 0.4 * self._dice.random()))
         await self._heartbeat(held)
+        await self._finish(held)
+
+    async def _keep(self, held: Held) -> None:
+        """Work for longer than the lease was given, with heartbeats in time."""
+        for _ in range(4):
+            await asyncio.sleep(held.seconds * 0.4)
+            await self._heartbeat(held)
         await self._finish(held)
 
     async def _do_what_it_may_not(self) -> None:
