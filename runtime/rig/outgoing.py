@@ -71,7 +71,7 @@ async def post(url: str, body: bytes, headers: Mapping[str, str] | None = None, 
     if 200 <= status < 300:
         return
     again = status in _LATER or status >= 500
-    raise NotSent(f"http {status}", retry_after=_rest(said) if again else None, final=not again)
+    raise NotSent(f"http {status}", retry_after=retry_after(said) if again else None, final=not again)
 
 
 def inert(text: str) -> str:
@@ -79,7 +79,7 @@ def inert(text: str) -> str:
     return re.sub(r"([@<])(?=[!@#&\w])", "\\1\u2060", clean(text))
 
 
-def _rest(headers: Mapping[str, str]) -> int | None:
+def retry_after(headers: Mapping[str, str]) -> int | None:
     """Seconds that Retry-After asks for, as a number or as a date by the receiver's own clock; None when it says nothing."""
     found = {name.lower(): value for name, value in headers.items()}
     asked = found.get("retry-after", "").strip()

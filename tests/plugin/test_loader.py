@@ -211,13 +211,13 @@ def test_settings_come_from_section_and_environment(
 def test_the_plugins_of_this_repository_load_without_a_fault() -> None:
     entries = [
         EntryPoint(n, f"rig_{n}", "rig")
-        for n in ("checks", "claude", "codex", "command", "github", "gitlab", "linear", "mock", "webhooks")
+        for n in ("checks", "claude", "codex", "command", "github", "gitlab", "linear", "mock", "openai", "webhooks")
     ]
     began = time.perf_counter()
     host, records = _load(*entries, strict=True)
     assert time.perf_counter() - began < 5
     assert {r.state for r in records.values()} == {"enabled"}
-    assert set(host.providers) == {"claude", "codex", "command", "mock"}
+    assert set(host.providers) == {"claude", "codex", "command", "gemma", "mock", "openai", "qwen", "vllm"}
     assert set(host.webhook_sources) == {"github", "gitlab", "linear", "standard", "hmac"}
     with pytest.raises(ConfigError, match="providers.command.command: Field required"):
         host.provider("command").configure({})

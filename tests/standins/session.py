@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -33,6 +34,12 @@ class LocalChild:
 
     async def wait(self) -> int:
         return await self._process.wait()
+
+    async def end(self, grace: float = 5.0) -> bool:
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        await self._process.wait()
+        return True
 
 
 class LocalSession:

@@ -6,7 +6,7 @@ from typing import Any
 from rig.errors import BadRequest, RigError
 from rig.plugin.contexts import Identity, Mapped, WebhookDelivery, WebhookSettings, WebhookSource
 from rig.plugin.guard import Guard
-from rig.plugin.loader import validated
+from rig.plugin.loader import revealed, validated
 from rig.plugin.notifier import Notification, Notifier
 from rig.plugin.operations import OperationRequest, PluginOperation
 from rig.plugin.pricing import ModelPrice, PriceSource
@@ -51,15 +51,21 @@ class GuardedSource:
 class GuardedProvider:
     """A provider whose sessions can't take the daemon with them; itself a ``rig.Provider``."""
 
-    def __init__(self, registration: ProviderRegistration, guard: Guard) -> None:
+    def __init__(self, registration: ProviderRegistration, guard: Guard, secret: Callable[[str], str] = str) -> None:
         self.name = registration.name
         self.registration = registration
         self.steers = registration.steers
         self._guard = guard
+        self._secret = secret
 
     def configure(self, raw: Mapping[str, Any] | None) -> Any:
-        """The validated ``[providers.<name>]``. Raises ConfigError with every fault at once, also when a needed key is missing."""
-        return validated(self.registration.config, raw or {}, f"providers.{self.name}")
+        """The validated ``[providers.<name>]`` with its secrets instead of the references to them.
+
+        ``env`` keeps its references: it is granted to the session's environment. Raises ConfigError with every fault at once,
+        also when a needed key is missing, and NotFound for a secret that there is not.
+        """
+        table = {key: value if key == "env" else revealed(value, self._secret) for key, value in (raw or {}).items()}
+        return validated(self.registration.config, table, f"providers.{self.name}")
 
     async def run(self, session: Session) -> SessionResult:
         """Run one session; no deadline but cancellation, which may still have a result. Raises the provider's RigError, or PluginError for anything else."""

@@ -49,7 +49,7 @@ KINDS: tuple[Kind, ...] = (
         contexts.ProvidersContext,
         admission.provider,
         _name,
-        lambda thing, plugin, guard, settings: GuardedProvider(thing, guard),
+        lambda thing, plugin, guard, settings: GuardedProvider(thing, guard, settings.secret),
     ),
     Kind(
         "rig_register_webhook_sources",

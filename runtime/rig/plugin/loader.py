@@ -222,7 +222,7 @@ class Loader:
         if name in RESERVED:
             raise Broken("load_error", f"{name} is a reserved name")
         try:
-            table = _revealed(self._settings.config.get(name, {}), self._settings.secret)
+            table = revealed(self._settings.config.get(name, {}), self._settings.secret)
         except RigError as error:
             raise Broken("config_error", error.message) from None
         if table.get("isolate") == "process":
@@ -294,13 +294,13 @@ class Loader:
             raise Broken("load_error", f"needs rig {wanted}, and this is {rig.__version__}")
 
 
-def _revealed(value: Any, secret: Callable[[str], str]) -> Any:
-    """A plugin's table with its secrets instead of the references to them."""
+def revealed(value: Any, secret: Callable[[str], str]) -> Any:
+    """A plugin's or provider's table with its secrets instead of the references to them."""
     if isinstance(value, str):
         return secret(value)
     if isinstance(value, Mapping):
-        return {key: _revealed(inner, secret) for key, inner in value.items()}
-    return [_revealed(inner, secret) for inner in value] if isinstance(value, list | tuple) else value
+        return {key: revealed(inner, secret) for key, inner in value.items()}
+    return [revealed(inner, secret) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _own(table: Mapping[str, Any], model: Any) -> Mapping[str, Any]:

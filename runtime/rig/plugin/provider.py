@@ -67,6 +67,13 @@ class Child(Protocol):
         """The exit status, negative for a signal."""
         ...
 
+    async def end(self, grace: float = 5.0) -> bool:
+        """End its whole group: TERM, after ``grace`` seconds KILL; True when nothing of it is left. May be called again.
+
+        Rig does this for every program of a session that ends; a provider needs it only for one that has to go earlier.
+        """
+        ...
+
 
 class Session(Protocol):
     """What Rig gives a provider for one execution."""
