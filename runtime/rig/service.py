@@ -1,15 +1,17 @@
 """The composition root: opens, starts in order, waits for a signal, stops in reverse. The only module that knows everything."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
 import signal
+import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from prometheus_client import CollectorRegistry
 
@@ -86,8 +88,9 @@ def run(options: ServeOptions) -> int:
     settings = config.load(config=options.config, data_dir=options.data_dir, arguments=arguments)
     journal.set_up()
     os.umask(0o077)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_serve(settings))
+    out = sys.stdout
+    with contextlib.redirect_stdout(journal.Printed()), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_serve(settings, out))
 
 
 def _loop_factory() -> Any:
@@ -98,7 +101,7 @@ def _loop_factory() -> Any:
     return uvloop.new_event_loop
 
 
-async def _serve(settings: Configuration) -> int:
+async def _serve(settings: Configuration, out: TextIO) -> int:
     stop = asyncio.Event()
     failure: list[BaseException] = []
 
@@ -111,7 +114,7 @@ async def _serve(settings: Configuration) -> int:
     async with AsyncExitStack() as stack:
         service = Service(settings, stack, fatal)
         serving = await service.start()
-        print(f"rig listening on {serving.url}", flush=True)
+        print(f"rig listening on {serving.url}", file=out, flush=True)
         gc.freeze()  # what the start made stays: looking through it at each full collection stalled the loop for 90 ms
         gc.set_threshold(20_000, 10, 10)  # a request makes hundreds of objects and no cycle
         await stop.wait()

@@ -11,7 +11,8 @@ import pytest
 
 from rig.errors import BadSignature, Busy, PluginError
 from rig.plugin.contexts import Fault
-from rig.plugin.guard import STRIKES, WIDTH, Guard, handed
+from rig.plugin.guard import FLOOD, STRIKES, WIDTH, Guard, handed
+from rig.quota import RATE, WRITING
 
 
 async def _call(guard: Guard, function: Any, *args: Any, deadline: float | None = 0.5, **rest: Any) -> Any:
@@ -238,3 +239,39 @@ def test_what_is_not_a_container_is_handed_over_as_it_is() -> None:
     assert handed(context).call is context.call
     assert handed(b"x") == b"x"
     assert handed({1, 2}) == {1, 2}
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+async def test_a_call_that_floods_the_log_is_a_strike_and_its_answer_stands(asynchronous: bool) -> None:
+    def flood() -> int:
+        quota = WRITING.get()
+        assert quota is not None
+        for _ in range(RATE + FLOOD + 1):
+            quota.admits(0.0)
+        return 7
+
+    async def later() -> int:
+        return flood()
+
+    guard = Guard("p")
+    assert await _call(guard, later if asynchronous else flood) == 7
+    assert WRITING.get() is None
+    assert (guard.strikes, guard.last_error) == (1, f"thing.do: {FLOOD + 1} log records at once")
+    assert await _call(guard, int) == 0
+    assert guard.strikes == 0
+    assert guard.call_blocking("thing.do", flood, deadline=5) == 7
+    assert guard.strikes == 1
+
+
+async def test_a_closed_guard_does_not_wait_for_a_thread_that_never_ends() -> None:
+    guard, end = Guard("p"), threading.Event()
+    task = guard.start("thing.do", end.wait)
+    await asyncio.sleep(0.05)
+    task.cancel()
+    assert await asyncio.wait({task}, timeout=0.1) == (set(), {task})
+    guard.close()
+    task.cancel()
+    done, _ = await asyncio.wait({task}, timeout=5)
+    assert done
+    assert task.cancelled()
+    end.set()

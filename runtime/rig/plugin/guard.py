@@ -19,6 +19,7 @@ from typing import Any
 from rig.errors import Busy, PluginError, RigError
 from rig.plugin.calls import CallLog, CallOutcome
 from rig.plugin.contexts import Fault
+from rig.quota import WRITING, Quota
 
 STRIKES = 5
 """Faults that are borne before the plugin is quarantined."""
@@ -28,6 +29,9 @@ WIDTH = 8
 
 FAREWELL = 1.0
 """Seconds that a cancelled call gets to put its things away."""
+
+FLOOD = 1000
+"""Log records beyond its quota that a call may leave before that is a fault."""
 
 MAX_ERROR = 300
 
@@ -94,6 +98,7 @@ class Guard:
     ) -> None:
         self.plugin = plugin
         self._log = log or CallLog()
+        self._quota = Quota()
         self.calls = 0
         self.seconds = 0.0
         """Time spent in timed calls."""
@@ -101,6 +106,7 @@ class Guard:
         self.strikes = 0
         self.last_error: str | None = None
         self.quarantined = False
+        self._closed = False
         self._limit = strikes
         self._on_fault = on_fault
         self._width = asyncio.Semaphore(WIDTH)
@@ -163,8 +169,11 @@ class Guard:
         self.calls += 1
         self.timed += 1
         began = time.monotonic()
+        writing = WRITING.set(self._quota)
+        future = in_thread(function, *map(handed, args))  # with a copy of the context
+        WRITING.reset(writing)
         try:
-            answer = in_thread(function, *map(handed, args)).result(deadline)
+            answer = future.result(deadline)
         except FutureTimeout as error:
             own = time.monotonic() - began < deadline  # the plugin's own TimeoutError
             raise self.fault(what, describe(error) if own else f"timeout after {deadline:g} s", began=began) from error
@@ -175,8 +184,20 @@ class Guard:
             raise self.fault(what, describe(error), began=began) from error
         finally:
             self.seconds += time.monotonic() - began
-        self._note(what, began, "ok")
+        if not self._flooded(what, began):
+            self._note(what, began, "ok")
         return answer
+
+    def _flooded(self, what: str, began: float) -> bool:
+        """Record a call that did well and wrote far too much about it."""
+        left_out = self._quota.settle()
+        if left_out > FLOOD:
+            self.fault(what, f"{left_out} log records at once", began=began)
+        return left_out > FLOOD
+
+    def close(self) -> None:
+        """Wait no more for threads that don't end: what is cancelled from now on is let go, so that the daemon can end."""
+        self._closed = True
 
     def release(self) -> None:
         """Forget the strikes; a quarantined plugin is called again."""
@@ -208,14 +229,7 @@ class Guard:
         began = time.monotonic()
         task = asyncio.current_task()
         try:
-            copies = [handed(a) for a in args]
-            if inspect.iscoroutinefunction(function):
-                self._began[task] = began
-                answer = await function(*copies)
-            else:
-                answer = await self._in_thread(function, copies)
-                if isinstance(answer, Awaitable):
-                    answer = await answer
+            answer = await self._answer(function, [handed(a) for a in args])
         except asyncio.CancelledError:
             raise
         except RigError as error:
@@ -232,9 +246,22 @@ class Guard:
                 self.seconds += time.monotonic() - began
         if expect is not None and not isinstance(answer, expect):
             raise self.fault(what, f"answered with {type(answer).__name__}", began=began)
-        self._note(what, began, "ok")
-        self.strikes = max(0, self.strikes - 1)
+        if not self._flooded(what, began):
+            self._note(what, began, "ok")
+            self.strikes = max(0, self.strikes - 1)
         return answer
+
+    async def _answer(self, function: Callable[..., Any], args: list[Any]) -> Any:
+        """Run the plugin's code, which writes on the plugin's account, and its threads too."""
+        writing = WRITING.set(self._quota)
+        try:
+            if inspect.iscoroutinefunction(function):
+                self._began[asyncio.current_task()] = time.monotonic()
+                return await function(*args)
+            answer = await self._in_thread(function, args)
+            return await answer if isinstance(answer, Awaitable) else answer
+        finally:
+            WRITING.reset(writing)
 
     async def _in_thread(self, function: Callable[..., Any], args: list[Any]) -> Any:
         async with self._width:
@@ -246,8 +273,10 @@ class Guard:
                     await asyncio.wait({future})
                 except asyncio.CancelledError:  # a thread can't be stopped: stay until it ends, so that it is counted
                     cancelled = True
+                    if self._closed:
+                        break
             if cancelled:
-                _retrieve(future)
+                future.add_done_callback(_retrieve)
                 raise asyncio.CancelledError
             return future.result()
 

@@ -243,8 +243,9 @@ class PluginHost:
         return next((wrong for thing in things if (wrong := accept(thing, kind))), None)
 
     def stop(self) -> None:
-        """End the processes of isolated plugins."""
+        """End the processes of isolated plugins, and wait for no call any more."""
         for plugin in self._loader.plugins.values():
+            plugin.guard.close()
             if plugin.process is not None:
                 plugin.process.stop()
 
