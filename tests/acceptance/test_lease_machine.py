@@ -123,7 +123,7 @@ class LeaseMachine(RuleBasedStateMachine):
             assert self.book.head(self.clock.now()) is None
 
     @precondition(lambda self: self.book.leases)
-    @rule(data=st.data(), forged=st.sampled_from([0, 0, 0, -1, 1]))
+    @rule(data=st.data(), forged=st.sampled_from([0, 0, -1, 1]))
     def heartbeat(self, data: st.DataObject, forged: int) -> None:
         """I9"""
         lease = self.some(data)
@@ -136,7 +136,7 @@ class LeaseMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.book.leases)
     @rule(
         data=st.data(),
-        forged=st.sampled_from([0, 0, 0, -1, 1]),
+        forged=st.sampled_from([0, 0, -1, 1]),
         kind=st.sampled_from(["WORK_STARTED", "ISSUE_DONE", "ISSUE_UNASSIGNED"]),
     )
     def write(self, data: st.DataObject, forged: int, kind: str) -> None:
@@ -149,7 +149,7 @@ class LeaseMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.book.leases)
     @rule(
         data=st.data(),
-        forged=st.sampled_from([0, 0, 0, -1, 1]),
+        forged=st.sampled_from([0, 0, -1, 1]),
         kind=st.sampled_from(["complete", "fail", "fail later", "release"]),
     )
     def command(self, data: st.DataObject, forged: int, kind: str) -> None:
@@ -214,10 +214,12 @@ class LeaseMachine(RuleBasedStateMachine):
     # Parts
 
     def some(self, data: st.DataObject) -> Lease:
-        """A lease that there ever was, but none of the dead: who is dead says nothing."""
+        """A lease, a live one as often as not, but none of the dead: who is dead says nothing."""
         alive = {self.agent(name) for name in self.generation}
-        known = [id_ for id_, lease in self.book.leases.items() if lease.agent in alive]
-        return self.book.leases[data.draw(st.sampled_from(known or sorted(self.book.leases)))]
+        known = [lease for lease in self.book.leases.values() if lease.agent in alive]
+        live = [lease for lease in known if lease.ended is None]
+        favour_live: bool = data.draw(st.booleans())
+        return data.draw(st.sampled_from(live if live and favour_live else known or list(self.book.leases.values())))
 
     def foretold(self, lease: Lease, forged: int, act: Any) -> bool:
         """Whether it was done, which is so exactly when the lease lives and its fence is right; else nothing is stored."""
@@ -314,15 +316,21 @@ class SqliteMachine(LeaseMachine):
             shutil.rmtree(self.place)
 
 
-CASES = settings(
-    max_examples=int(os.environ.get("RIG_TEST_EXAMPLES", "25")),
-    stateful_step_count=40,
-    deadline=None,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-    print_blob=True,
-)
+EXAMPLES = int(os.environ.get("RIG_TEST_EXAMPLES", "50"))
+
+
+def cases(examples: int) -> settings:
+    return settings(
+        max_examples=examples,
+        stateful_step_count=40,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
+    )
+
+
 TestMemoryMachine = MemoryMachine.TestCase
-TestMemoryMachine.settings = CASES
+TestMemoryMachine.settings = cases(3 * EXAMPLES)
 TestSqliteMachine = SqliteMachine.TestCase
-TestSqliteMachine.settings = CASES
+TestSqliteMachine.settings = cases(EXAMPLES)
