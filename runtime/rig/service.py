@@ -16,7 +16,7 @@ from typing import Any, TextIO
 from prometheus_client import CollectorRegistry
 
 from rig import __version__, config, journal
-from rig.actors.supervisor import dump_stacks_on
+from rig.actors.stacks import dump_stacks_on
 from rig.actors.system import System
 from rig.actors.timers import Timers
 from rig.blobs import FolderBlobs

@@ -64,6 +64,25 @@ async def test_whatever_is_raised_becomes_one_error_and_one_record(error: BaseEx
     assert faults[0].error.startswith(type(error).__name__)
 
 
+@pytest.mark.parametrize("asynchronous", [True, False])
+async def test_an_iterator_that_is_empty_is_a_fault_and_holds_up_nobody(asynchronous: bool) -> None:
+    """``next(…)`` of an empty iterator, which no future can hold."""
+    guard = Guard("p")
+
+    def first() -> object:
+        return next(iter(()))
+
+    async def afirst() -> object:
+        return first()
+
+    with pytest.raises(PluginError):
+        await asyncio.wait_for(guard.call("x", afirst if asynchronous else first, deadline=None), 5)
+    assert str(guard.last_error).startswith("x: RuntimeError: ")
+    with pytest.raises(PluginError):
+        guard.call_blocking("x", first, deadline=5)
+    assert guard.last_error == "x: RuntimeError: raised StopIteration"
+
+
 async def test_an_answer_that_is_an_error_of_rig_passes_through_without_a_strike() -> None:
     guard = Guard("p")
 

@@ -101,6 +101,13 @@ async def test_a_check_that_hangs_its_process_does_not_hang_the_daemon(make_host
     assert asyncio.get_running_loop().time() - began < 5
 
 
+async def test_an_iterator_that_is_empty_there_is_its_fault_and_holds_up_nobody(make_host: MakeHost) -> None:
+    host = make_host(CHECKER.replace("async def", "def").replace("BODY", "return next(iter(()))"))
+    found = await asyncio.wait_for(look(host), 10)
+    assert (found.status, found.reason) == ("Unreachable", "check failed: Answered")
+    assert host.records()[0].last_error == "odd.check: Answered: RuntimeError: raised StopIteration"
+
+
 async def test_what_it_prints_does_not_come_between(make_host: MakeHost) -> None:
     body = "print('{' * 1000); os.write(1, b'x' * 100_000); sys.stderr.write('line\\n' * 5000); return rig.CheckResult()"
     assert (await look(make_host(CHECKER.replace("BODY", body)))).status == "Ok"

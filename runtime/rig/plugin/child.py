@@ -17,7 +17,7 @@ import msgspec
 from rig.errors import NotSent
 from rig.plugin import admission, contexts, parcels
 from rig.plugin.files import FileEntry
-from rig.plugin.guard import describe
+from rig.plugin.guard import describe, in_thread
 from rig.plugin.loader import Loader, PluginSettings
 from rig.plugin.marker import PROJECT
 
@@ -107,7 +107,7 @@ class Child:
 async def _await(function: Callable[..., Any], context: object) -> Any:
     if inspect.iscoroutinefunction(function):
         return await function(context)
-    answer = await asyncio.to_thread(function, context)
+    answer = await asyncio.wrap_future(in_thread(function, context))
     return await answer if inspect.isawaitable(answer) else answer
 
 

@@ -67,7 +67,7 @@ def describe(error: BaseException) -> str:
 def in_thread(function: Callable[..., Any], *args: Any) -> "Future[Any]":
     """Run ``function`` on a daemon thread of its own, so that one which never ends holds up neither others nor the exit.
 
-    What it raises comes out of the future, SystemExit included.
+    What it raises comes out of the future, SystemExit included, StopIteration as a RuntimeError: no awaited future can hold it.
     """
     future: Future[Any] = Future()
     future.set_running_or_notify_cancel()
@@ -76,6 +76,8 @@ def in_thread(function: Callable[..., Any], *args: Any) -> "Future[Any]":
     def run() -> None:
         try:
             result = context.run(function, *args)
+        except StopIteration as error:
+            future.set_exception(RuntimeError(f"raised {describe(error)}"))
         except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, and whoever waits gets it
             future.set_exception(error)
         else:
