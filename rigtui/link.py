@@ -183,8 +183,8 @@ class Link:
 
     async def executions(self, stream: str) -> list[answers.Execution]:
         """An issue's attempts, newest first."""
-        found = await self.typed(list[answers.Execution], "list_execution_logs", limit=WINDOW)
-        return [execution for execution in found if execution.issue_id == stream]
+        found = await self.typed(list[answers.Execution], "list_execution_logs", issue=stream, limit=WINDOW)
+        return [execution for execution in found if execution.issue_id == stream]  # an older daemon knows no such filter
 
     async def answer(self, question: str, text: str) -> None:
         """Answer an open question. Raises what the client raises: NotFound, Conflict when somebody was faster."""

@@ -1,8 +1,12 @@
 """The log of an execution that Rig runs itself, while it runs and after (R0-41), and its trace."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
+from rig.client import Target
+from rigtui.link import Link
+from rigtui.state import Connection
 from tests.acceptance.daemon import running
 
 CONFIG = """
@@ -51,3 +55,20 @@ def test_lines_count_while_they_come_and_the_trace_tells_the_whole_journey(tmp_p
     assert by_kind["step"]["name"] == "halfway"
     assert "└ halfway" in told
     assert "$0.2317" in told
+
+
+async def test_the_dashboard_finds_the_attempts_of_an_issue_behind_five_hundred_newer_ones(tmp_path: Path) -> None:
+    with running(tmp_path / "rig") as daemon:
+        started = [{"type": "WORK_STARTED", "repo": "acme/app", "issueNumber": n, "agentId": f"a-{n}"} for n in range(1, 503)]
+        assert daemon.ask("POST", "/api/events/batch", started).status == 200
+        newest = daemon.ask("GET", "/api/execution-logs?limit=500").json
+        assert 1 not in {row["issueNumber"] for row in newest}
+        live = asyncio.Event()
+        link = Link(lambda: Target(daemon.url), lambda change: live.set() if change == Connection("live") else None)
+        running_link = asyncio.ensure_future(link.run())
+        try:
+            await asyncio.wait_for(live.wait(), 20)
+            assert [(e.issue_id, e.agent_id) for e in await link.executions("acme/app#1")] == [("acme/app#1", "a-1")]
+        finally:
+            running_link.cancel()
+            await asyncio.gather(running_link, return_exceptions=True)

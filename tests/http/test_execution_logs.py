@@ -202,6 +202,25 @@ async def test_the_newest_come_first_and_the_limit_is_moved_into_its_range(edge:
     assert (await edge.get("/api/execution-logs?limit=-3"))[1] == all_[:1]
 
 
+@pytest.mark.rule("R0-38", "R0-42")
+async def test_those_of_one_issue_are_found_however_many_others_there_are_and_with_a_status_too(edge: Edge) -> None:
+    await edge.approve(42, 43)
+    for again in range(3):
+        edge.clock.advance(1)
+        await post(edge, "WORK_STARTED", agentId=f"a-{again}")
+        await post(edge, "ISSUE_UNASSIGNED", agentId=f"a-{again}")
+    await post(edge, "WORK_STARTED", agentId="a-3")
+    for other in range(4):
+        edge.clock.advance(1)
+        await post(edge, "WORK_STARTED", issueNumber=43, agentId=f"b-{other}")
+        await post(edge, "ISSUE_UNASSIGNED", issueNumber=43, agentId=f"b-{other}")
+    _, shown = await edge.get("/api/execution-logs?issue=acme%2Fweb%2342&limit=4")
+    assert [e["agentId"] for e in shown] == ["a-3", "a-2", "a-1", "a-0"]
+    assert (await only(edge, "?issue=acme%2Fweb%2342&status=Running"))["agentId"] == "a-3"
+    assert await edge.get("/api/execution-logs?issue=acme%2Fweb%2342&status=running&limit=1") == (200, shown[:1])
+    assert await edge.get("/api/execution-logs?issue=acme%2Fweb%239") == (200, [])
+
+
 @pytest.mark.rule("R0-39")
 @pytest.mark.parametrize("status", ["running", "RUNNING", "Running", "rUnNiNg"])
 async def test_a_status_is_taken_in_any_letter_case(edge: Edge, status: str) -> None:

@@ -31,13 +31,15 @@ OPEN_LINES = 50_000
 
 
 async def list_execution_logs(ask: Ask) -> web.StreamResponse:
-    """``GET /api/execution-logs``: summaries, newest first (R0-38 … R0-42)."""
+    """``GET /api/execution-logs``: summaries, newest first, of all issues or of one (R0-38 … R0-42)."""
     limit = ask.integer("limit", 50, 1, 500, clamp=True)
     status = ask.text("status")
     if status is not None and status.lower() not in STATUSES:
         raise BadRequest(f"Invalid status '{status[:50]}'. Must be one of: {', '.join(STATUSES)}", field="status")
-    where = () if status is None else (("status", "=", status.lower()),)
-    query = Query(EXECUTIONS, ask.call.tenant, where, ("-started_at",), limit)  # type: ignore[arg-type]  # a tuple of one triple
+    issue = ask.text("issue")
+    given = (("status", None if status is None else status.lower()), ("issue", issue))
+    where = tuple((column, "=", value) for column, value in given if value is not None)
+    query = Query(EXECUTIONS, ask.call.tenant, where, ("-started_at",), limit)  # type: ignore[arg-type]  # "=" is a literal
     written = ask.deps.logs.written
     return await lists.array(ask, query, lambda row: views.execution(row, written(row.id)))
 

@@ -35,6 +35,7 @@ OPERATIONS: tuple[Operation, ...] = (
         query=(
             Parameter("limit", "most rows; clamped to 1-500", "integer", default=50),
             Parameter("status", "running, completed, failed or stuck, in any letter case"),
+            Parameter("issue", "only executions of this issue, URL-encoded"),
         ),
     ),
     Operation(
