@@ -42,7 +42,7 @@ async def test_everything_that_stays_is_named(monkeypatch: pytest.MonkeyPatch) -
 async def test_a_receiver_leaves_nothing_behind_even_while_it_hangs() -> None:
     before = Held.now()
     with Receiver(Reaction(trouble="hang")) as receiver:
-        _, writer = await asyncio.open_connection("127.0.0.1", int(receiver.url.split(":")[2][:-1]))
+        _, writer = await asyncio.open_connection("127.0.0.1", int(receiver.url.split(":")[2]))
         writer.write(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}")
         await writer.drain()
         while not receiver.received:

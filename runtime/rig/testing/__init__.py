@@ -12,23 +12,71 @@ class TestFaults(HealthCheckerFaults):
 
 from rig.clock import ManualClock
 from rig.ids import SeededIds
+from rig.testing.command import CommandContract, CommandFaults
 from rig.testing.health import HealthCheckerContract, HealthCheckerFaults, health_context
+from rig.testing.notifier import NotifierContract, NotifierFaults, notification
+from rig.testing.operation import OperationContract, OperationFaults, operation_request
 from rig.testing.plugin import PluginContract
+from rig.testing.policy import (
+    ATTENTION,
+    COMPLETION,
+    DISPATCH,
+    RUN,
+    RUN_ENDED,
+    TRANSITION,
+    PolicyContract,
+    PolicyFaults,
+)
+from rig.testing.price import PriceSourceContract, PriceSourceFaults
+from rig.testing.provider import ProviderContract, ProviderFaults
 from rig.testing.receiver import Reaction, Received, Receiver
+from rig.testing.session import AskingSession, FakeChild, FakeSession
+from rig.testing.signing import delivery
+from rig.testing.step import StepKindContract, StepKindFaults, step_context
 from rig.testing.suite import Suite, ThingSuite, check, must
+from rig.testing.webhook import WebhookSourceContract, WebhookSourceFaults
 
 __all__ = [
+    "ATTENTION",
+    "COMPLETION",
+    "DISPATCH",
+    "RUN",
+    "RUN_ENDED",
+    "TRANSITION",
+    "AskingSession",
+    "CommandContract",
+    "CommandFaults",
+    "FakeChild",
+    "FakeSession",
     "HealthCheckerContract",
     "HealthCheckerFaults",
     "ManualClock",
+    "NotifierContract",
+    "NotifierFaults",
+    "OperationContract",
+    "OperationFaults",
     "PluginContract",
+    "PolicyContract",
+    "PolicyFaults",
+    "PriceSourceContract",
+    "PriceSourceFaults",
+    "ProviderContract",
+    "ProviderFaults",
     "Reaction",
     "Received",
     "Receiver",
     "SeededIds",
+    "StepKindContract",
+    "StepKindFaults",
     "Suite",
     "ThingSuite",
+    "WebhookSourceContract",
+    "WebhookSourceFaults",
     "check",
+    "delivery",
     "health_context",
     "must",
+    "notification",
+    "operation_request",
+    "step_context",
 ]

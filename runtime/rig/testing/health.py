@@ -2,7 +2,8 @@
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,13 @@ class _Checkers(ThingSuite):
         for checker in self.found():
             await attempt(checker.check, health_context(), seconds=DEADLINE)
 
+    @contextmanager
+    def _well(self) -> Iterator[list[HealthChecker]]:
+        """The checkers, and whom they talk to is well."""
+        with Receiver() as peer:
+            config = self.config_for(peer.url)
+            yield self.things(config)
+
 
 class HealthCheckerContract(_Checkers):
     """What deep health expects of a checker."""
@@ -52,11 +60,12 @@ class HealthCheckerContract(_Checkers):
 
     @check
     async def test_a_check_answers_in_time_with_a_result(self) -> None:
-        for checker in self.things():
-            outcome = await attempt(checker.check, health_context(), seconds=DEADLINE)
-            must(not outcome.late, f"{checker.name}: no answer within {DEADLINE:g} s")
-            must(outcome.error is None, f"{checker.name}: raised {outcome.error!r} in a daemon that is well")
-            must_be_a_result(checker, outcome.answer)
+        with self._well() as checkers:
+            for checker in checkers:
+                outcome = await attempt(checker.check, health_context(), seconds=DEADLINE)
+                must(not outcome.late, f"{checker.name}: no answer within {DEADLINE:g} s")
+                must(outcome.error is None, f"{checker.name}: raised {outcome.error!r} in a daemon that is well")
+                must_be_a_result(checker, outcome.answer)
 
 
 class HealthCheckerFaults(_Checkers):
@@ -85,12 +94,13 @@ class HealthCheckerFaults(_Checkers):
 
     @check
     async def test_many_checks_at_once_all_answer(self) -> None:
-        for checker in self.things():
-            calls = [attempt(checker.check, health_context(), seconds=2 * DEADLINE) for _ in range(AT_ONCE)]
-            for outcome in await asyncio.gather(*calls):
-                must(not outcome.late, f"{checker.name}: {AT_ONCE} at once, and one never answered")
-                must(outcome.error is None, f"{checker.name}: {AT_ONCE} at once, and one raised {outcome.error!r}")
-                must_be_a_result(checker, outcome.answer)
+        with self._well() as checkers:
+            for checker in checkers:
+                calls = [attempt(checker.check, health_context(), seconds=2 * DEADLINE) for _ in range(AT_ONCE)]
+                for outcome in await asyncio.gather(*calls):
+                    must(not outcome.late, f"{checker.name}: {AT_ONCE} at once, and one never answered")
+                    must(outcome.error is None, f"{checker.name}: {AT_ONCE} at once, and one raised {outcome.error!r}")
+                    must_be_a_result(checker, outcome.answer)
 
     @check
     async def test_a_peer_that_fails_is_not_ok(self) -> None:

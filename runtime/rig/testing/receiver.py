@@ -57,8 +57,8 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        """Its address; any path below it is served."""
-        return f"http://127.0.0.1:{self._server.server_port}/"
+        """Its address, without a slash at its end; any path below it is served."""
+        return f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -17,7 +17,7 @@ from rig.testing.subject import Subject, Target, addressed
 
 S = TypeVar("S", bound="Suite")
 
-NOWHERE = "http://127.0.0.1:9/"
+NOWHERE = "http://127.0.0.1:9"
 """An address where nobody listens."""
 
 

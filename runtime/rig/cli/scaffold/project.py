@@ -37,7 +37,8 @@ def write(names: Names, kind: str, folder: Path) -> list[Path]:
         raise Conflict(f"a plugin called {names.name} is installed already; take another name")
     said = tomllib.loads((TEMPLATES / kind / "kind.toml").read_text("utf-8"))
     fill = {"name": names.name, "distribution": names.distribution, "package": names.package}
-    fill |= {"kind": kind, "requires": requires(), "summary": said["summary"]}
+    fill |= {"kind": kind, "requires": requires()}
+    fill["summary"] = Template(said["summary"]).substitute(fill)
     fill["usage"] = Template(said["usage"]).substitute(fill).strip()
     written = []
     for top in (TEMPLATES / COMMON, TEMPLATES / kind):
