@@ -83,6 +83,35 @@ def new(name: str, kind: str, folder: Path | None) -> None:
 
 
 @plugin.command()
+@click.argument("target", default=".", metavar="[PATH|NAME]")
+@click.option(
+    "--config", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help="Where its tables are, as in rig.toml."
+)
+@click.option(
+    "--seconds", type=click.FloatRange(1), default=60.0, show_default=True, metavar="N", help="How long a check may take."
+)
+@listing
+def test(output: Output, target: str, config: str | None, seconds: float) -> int:
+    """Hold a plugin to the contract of every kind that it is of, and try it with faults: an installed one, a file or a project."""
+    from rig.cli.conformance import Conformance
+
+    run = Conformance(target, config or "", seconds)
+    rows = list(run.rows())
+    columns = [
+        Column("KIND", "kind"),
+        Column("CHECK", "check", gives=1),
+        Column("RESULT", "verdict"),
+        Column("SECONDS", lambda row: "" if row["seconds"] is None else f"{row['seconds']:.1f}", right=True),
+    ]
+    if any(row["reason"] for row in rows):
+        columns.append(Column("REASON", "reason", gives=2))
+    output.rows(rows, columns, lambda row: f"{row['kind']}: {row['check']}")
+    counts = {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in ("ok", "failed", "skipped")}
+    click.echo(one_line(f"{run.plugin}: " + ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)), err=True)
+    return 1 if counts["failed"] else 0
+
+
+@plugin.command()
 @click.argument("name", required=False)
 @click.option("--follow/--no-follow", "-f/-F", default=True, help="Wait for calls to come; on unless -F.")
 @listing

@@ -23,7 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "webhook": ("rig.cli.webhooks:webhook", "Webhooks: list, show, replay."),
     "key": ("rig.cli.keys:key", "API keys: create, list, revoke."),
     "secret": ("rig.cli.secrets:secret", "Secrets in the vault: set, list, remove."),
-    "plugin": ("rig.cli.plugins:plugin", "Plugins: list, enable, disable, trace, new."),
+    "plugin": ("rig.cli.plugins:plugin", "Plugins: list, enable, disable, trace, new, test."),
     "x": ("rig.cli.extra:x", "Do an operation that a plugin adds to the API."),
     "config": ("rig.cli.settings:config", "The configuration: show, schema, check."),
     "api": ("rig.cli.api:api", "Any operation of the API by its name."),

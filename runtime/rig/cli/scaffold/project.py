@@ -46,6 +46,8 @@ def write(names: Names, kind: str, folder: Path) -> list[Path]:
             path = folder.joinpath(*(names.package if part == "package" else part for part in place))
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(Template(template.read_text("utf-8")).substitute(fill), "utf-8")
+            path.chmod(0o644)  # it is to be read by others, whatever else of Rig's is not
+            path.parent.chmod(0o755)
             written.append(path)
     return sorted(written)
 
