@@ -7,12 +7,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from rig import service
 from rig.bench.children import store_key
 from rig.clock import SystemClock
+from rig.daemon import ServeOptions, run
 from rig.ids import SystemIds
 from rig.model.events import Event
-from rig.service import ServeOptions, Service
+from rig.service import Service
 from rig.store.log import Log
 from rig.store.memory import MemoryBackend, open_memory
 from rig.store.units import Committed, Outcome, Unit
@@ -61,8 +61,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--port", type=int)
     given = parser.parse_args(arguments)
-    service.Service = NullService  # type: ignore[misc]  # everything else of the daemon is the same
-    return service.run(ServeOptions(given.config, {"server.port": given.port}, given.data_dir))
+    return run(ServeOptions(given.config, {"server.port": given.port}, given.data_dir), NullService)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def serve(
     When it is ready it prints one line: rig listening on http://HOST:PORT. Logs go to stderr, as JSON lines when that is no
     terminal.
     """
-    from rig.service import ServeOptions, run
+    from rig.daemon import ServeOptions, run
 
     overrides = {"server.host": host, "server.port": port, "store.url": store}
     given = {key: value for key, value in overrides.items() if value is not None}
