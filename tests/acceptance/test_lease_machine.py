@@ -22,9 +22,9 @@ from rig.errors import RigError, StaleLease
 from rig.ids import SeededIds
 from rig.model.call import Call
 from rig.model.decide import issue as issues
+from rig.model.decide.held import lease_payload
 from rig.model.tables import LEASES, QUEUE, Query
 from rig.reactors import leases
-from rig.store.engine import lease_payload
 from rig.store.log import Log
 from rig.store.memory import open_memory
 from rig.store.opening import open_sqlite

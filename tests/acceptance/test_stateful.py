@@ -20,12 +20,12 @@ from rig.ids import SeededIds
 from rig.model.call import Call
 from rig.model.decide import issue as issues
 from rig.model.decide.base import Context, TimerChange
+from rig.model.decide.held import lease_payload
 from rig.model.rows import LeaseRow
 from rig.model.states import TERMINAL
 from rig.model.tables import ISSUES, LEASES, QUEUE, Query
 from rig.store.chain import Walker
 from rig.store.doctor import examine
-from rig.store.engine import lease_payload
 from rig.store.log import Log
 from rig.store.memory import open_memory
 from rig.store.opening import open_sqlite

@@ -15,13 +15,13 @@ from rig.errors import Conflict, RigError, StaleLease
 from rig.ids import DEFAULT_TENANT, Ids
 from rig.model.call import Call
 from rig.model.decide import issue as commands
+from rig.model.decide.held import lease_payload
 from rig.model.events import NewEvent, encode
 from rig.model.rows import ExecutionRow, IssueRow, LeaseRow, QueueRow, SteerRow
 from rig.model.tables import EXECUTIONS, ISSUES, KEYS, LEASES, SEGMENTS, STEERS, STREAMS, Query
 from rig.plugin.provider import Steer
 from rig.reactors.gates import Gates
 from rig.reactors.grants import Grants
-from rig.store.engine import lease_payload
 from rig.store.port import Batch, Snapshot, Store
 from rig.store.units import Claim, Committed, Timer, Unit
 from rig.vault.keys import make_key

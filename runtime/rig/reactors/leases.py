@@ -20,7 +20,7 @@ KINDS = (
 
 
 class LeaseTimer(msgspec.Struct, frozen=True):
-    """The payload of a lease's timer, as ``rig.store.engine.lease_payload`` writes it."""
+    """The payload of a lease's timer, as ``rig.model.decide.held.lease_payload`` writes it."""
 
     issue: str
     fence: int

@@ -12,7 +12,8 @@ from rig.ids import Ids, SystemIds
 from rig.model.events import Event
 from rig.model.tables import R, Table
 from rig.store.backend import Backend
-from rig.store.engine import Engine, Result
+from rig.store.batch import Result
+from rig.store.engine import Engine
 from rig.store.port import Batch, Listener, Snapshot
 from rig.store.units import Claim, Committed, Unit
 from rig.store.writer import Keeper, Writer

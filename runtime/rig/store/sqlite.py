@@ -17,8 +17,9 @@ from msgspec.structs import astuple
 from rig.model.events import encode
 from rig.model.tables import BY_NAME, Query, R, Table
 from rig.store.backend import Answered, End, Staged, scope_key
+from rig.store.batch import ANSWERS_KEPT
 from rig.store.chain import GENESIS
-from rig.store.engine import ANSWERS_KEPT, Engine
+from rig.store.engine import Engine
 from rig.store.faults import WriteRefused
 from rig.store.head import Head, HeadFile
 from rig.store.schema import model_table

@@ -11,7 +11,8 @@ from typing import Protocol
 import msgspec
 
 from rig.errors import Draining, LogCorrupt, OutcomeUnknown, RigError, StorageUnavailable
-from rig.store.engine import Engine, Result
+from rig.store.batch import Result
+from rig.store.engine import Engine
 from rig.store.faults import Damaged, StoreFault, SyncFailed, Unsettled, WriteRefused
 from rig.store.port import Batch
 from rig.store.units import Claim, Unit

@@ -11,13 +11,12 @@ from rig.http.ask import Ask, outcome
 from rig.model import identity
 from rig.model.decide import issue as commands
 from rig.model.decide.claim import pushed
-from rig.model.decide.held import event_of
+from rig.model.decide.held import event_of, lease_payload
 from rig.model.events import NewEvent
 from rig.model.folds.streams import entry_key
 from rig.model.rows import IssueRow, LeaseRow, QueueRow, SteerRow
 from rig.model.states import VOCABULARY, WORKING
 from rig.model.tables import ENTRIES, ISSUES, LEASES, QUESTIONS, QUEUE, STEERS, STREAMS, Query
-from rig.store.engine import lease_payload
 from rig.store.units import Claim, Committed, Outcome, Timer
 from rig.wire import views
 from rig.wire.shapes import answers, requests

@@ -1,4 +1,4 @@
-"""What decisions about an issue share: its events, the proof of who holds it, and what ends with a lease."""
+"""What decisions about an issue share: its events, the proof of who holds it, what ends with a lease and what its timer says."""
 
 from typing import Any
 
@@ -24,3 +24,8 @@ def end_of_lease(row: IssueRow) -> tuple[TimerChange, ...]:
     """The timers that end with the lease of an issue: its own, and those of its questions."""
     ended = (TimerChange(f"lease:{row.lease}", None),) if row.lease else ()
     return (*ended, *(TimerChange(f"question:{question}", None) for question in row.questions))
+
+
+def lease_payload(issue: str, fence: int) -> bytes:
+    """What a lease's timer carries to whoever fires it."""
+    return encode({"issue": issue, "fence": fence})

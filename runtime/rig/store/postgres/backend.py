@@ -14,7 +14,8 @@ from msgspec.structs import astuple
 from rig.errors import DataDirInUse
 from rig.model.tables import BY_NAME, Query, R, Table
 from rig.store.backend import Answered, End, RowKey, Staged, scope_key
-from rig.store.engine import ANSWERS_KEPT, Engine
+from rig.store.batch import ANSWERS_KEPT
+from rig.store.engine import Engine
 from rig.store.faults import SyncFailed, Unsettled, WriteRefused
 from rig.store.postgres import guard, sql
 from rig.store.postgres.connection import Server, Session, fault_of, is_lost, said
