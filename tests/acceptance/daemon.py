@@ -41,6 +41,8 @@ class Daemon:
     wrapper: Sequence[str] = ()
     """Program that runs it, such as ``strace …``."""
     arguments: Sequence[str] = ()
+    python: str = sys.executable
+    """The interpreter, and so the environment, that it runs in."""
     process: "subprocess.Popen[str] | None" = None
     url: str = ""
     ready_seconds: float = 0.0
@@ -60,7 +62,7 @@ class Daemon:
         file.write_text(self.config)
         command = [
             *self.wrapper,
-            sys.executable,
+            self.python,
             "-m",
             "rig.cli",
             "serve",
@@ -156,7 +158,7 @@ class Daemon:
         """A ``rig`` command on this data directory."""
         environ = os.environ | {"RIG_URL": self.url, "RIG_DATA_DIR": str(self.data)}
         return subprocess.run(
-            [sys.executable, "-m", "rig.cli", *arguments],
+            [self.python, "-m", "rig.cli", *arguments],
             capture_output=True,
             text=True,
             env=environ,
