@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rig import ProviderRegistration, ProvidersContext, hookimpl
+from rig import HealthChecker, HealthCheckersContext, ProviderRegistration, ProvidersContext, hookimpl
 
 RIG_REQUIRES = ">=0.1,<0.2"
 
@@ -13,3 +13,10 @@ def rig_register_providers(context: ProvidersContext) -> Sequence[ProviderRegist
     from rig_claude.provider import ClaudeProvider
 
     return [ProviderRegistration("claude", ClaudeProvider(), ClaudeConfig)]
+
+
+@hookimpl
+def rig_register_health_checkers(context: HealthCheckersContext) -> Sequence[HealthChecker]:
+    from rig_claude.health import ClaudeLogin
+
+    return [ClaudeLogin()]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rig import Notifier, NotifiersContext, hookimpl
+from rig import HealthChecker, HealthCheckersContext, Notifier, NotifiersContext, hookimpl
 
 RIG_REQUIRES = ">=0.1,<0.2"
 RIG_CONFIG = "rig_discord.notifier:DiscordConfig"
@@ -15,3 +15,12 @@ def rig_register_notifiers(context: NotifiersContext) -> Sequence[Notifier]:
     from rig_discord.notifier import Discord
 
     return [Discord(context.config)]
+
+
+@hookimpl
+def rig_register_health_checkers(context: HealthCheckersContext) -> Sequence[HealthChecker]:
+    if context.config.url is None:
+        return []
+    from rig_discord.health import DiscordWebhook
+
+    return [DiscordWebhook(context.config)]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         Unprocessable,
         WorkspaceError,
     )
-    from rig.model.health import CheckResult
+    from rig.model.health import CheckResult, NothingToCheck
     from rig.model.notices import NoticeKind, Severity
     from rig.plugin.config import NotifierConfig, PluginConfig, ProviderConfig
     from rig.plugin.contexts import (
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         OperationsContext,
         PriceSourcesContext,
         ProvidersContext,
+        ProviderSetup,
         StepKindsContext,
         WebhookDelivery,
         WebhookSettings,
@@ -76,11 +77,11 @@ __version__ = "0.1.0"
 _HOMES = {
     "rig.errors": "BadRequest BadSignature ConfigError Conflict Forbidden MalformedJson NotFound NotSent PluginError "
     "ProcessError RigError StaleDelivery Unavailable Unprocessable WorkspaceError",
-    "rig.model.health": "CheckResult",
+    "rig.model.health": "CheckResult NothingToCheck",
     "rig.model.notices": "NoticeKind Severity",
     "rig.plugin.config": "NotifierConfig PluginConfig ProviderConfig",
     "rig.plugin.contexts": "CommandsContext HealthChecker HealthCheckersContext HealthContext Identity Mapped "
-    "NotifiersContext OperationsContext PriceSourcesContext ProvidersContext StepKindsContext WebhookDelivery "
+    "NotifiersContext OperationsContext PriceSourcesContext ProviderSetup ProvidersContext StepKindsContext WebhookDelivery "
     "WebhookSettings WebhookSource WebhookSourcesContext",
     "rig.plugin.marker": "hookimpl",
     "rig.plugin.moments": "AttentionContext CompletionContext DispatchContext Reply RunChanges RunContext RunEndedContext "
@@ -116,6 +117,7 @@ __all__ = [
     "ModelPrice",
     "NotFound",
     "NotSent",
+    "NothingToCheck",
     "NoticeKind",
     "Notification",
     "Notifier",
@@ -132,6 +134,7 @@ __all__ = [
     "Provider",
     "ProviderConfig",
     "ProviderRegistration",
+    "ProviderSetup",
     "ProvidersContext",
     "Reply",
     "RigError",

@@ -171,7 +171,9 @@ class Service:
             ids=self.ids,
         )
         self.live.on_change(lambda now: setattr(executor, "slots", now.settings.executor.slots))
-        grants = Granter(settings, self.secrets, lambda: self.serving.url, lambda: (self.token, *self.hooks.secrets()))
+        grants = self.grants = Granter(
+            settings, self.secrets, lambda: self.serving.url, lambda: (self.token, *self.hooks.secrets())
+        )
         dispatch = Dispatch(self.store, self.system, executor, settings, grants, self.gates, self.clock, self.ids)
         reporter.dispatch = dispatch
         self.live.on_change(lambda _: dispatch.wake())
@@ -225,7 +227,14 @@ class Service:
         settings = self.live.current.settings
         bus = Bus(self._newest, self._show_row)
         vitals = self.vitals = Vitals(
-            self.store, bus, self.plugins, self.clock, self.lag.worst, self.settings.data_dir, self.notify.health
+            self.store,
+            bus,
+            self.plugins,
+            self.clock,
+            self.lag.worst,
+            self.settings.data_dir,
+            self.notify.health,
+            self.grants.setups,
         )
         registry = CollectorRegistry()
         registry.register(Gauges(self.store, self.system, self.dispatch.groups, self.lag.worst))

@@ -12,7 +12,7 @@ import pytest
 from rig import CheckResult, HealthContext
 from rig.clock import ManualClock
 from rig.errors import StorageUnavailable
-from rig.model.health import HealthReport
+from rig.model.health import HealthReport, NothingToCheck
 from rig.plugin.contexts import Fault
 from rig.plugin.guard import Guard
 from rig.plugin.health import DEADLINE, HealthBoard, Watched
@@ -212,6 +212,26 @@ async def test_a_quarantined_plugin_and_a_broken_one_degrade_health() -> None:
     report = await board.report(CONTEXT)
     assert _seen(report) == [("github", "Degraded", "plugin p is quarantined"), ("plugin:p", "Degraded", "quarantined: x")]
     assert (report.overall, checker.started) == ("Degraded", 0)
+
+
+async def test_a_checker_with_nothing_to_check_is_not_shown() -> None:
+    report = await _board(Checker("a", NothingToCheck), Checker("b", CheckResult)).report(CONTEXT)
+    assert _seen(report) == [("b", "Ok", None)]
+
+
+@pytest.mark.parametrize(
+    ("checked", "known", "shown"),
+    [
+        (CheckResult(), CheckResult("Degraded", "http 503"), ("Degraded", "http 503")),
+        (CheckResult("Unreachable", "http 404"), CheckResult(), ("Unreachable", "http 404")),
+        (CheckResult("Degraded", "timeout"), CheckResult("Degraded", "http 503"), ("Degraded", "timeout")),
+    ],
+)
+async def test_of_a_check_and_what_is_known_of_the_same_dependency_the_worse_is_shown(
+    checked: CheckResult, known: CheckResult, shown: tuple[str, str]
+) -> None:
+    board = _board(Checker("discord", lambda: checked, critical=False), known=lambda: [("discord", known)])
+    assert _seen(await board.report(CONTEXT)) == [("discord", *shown)]
 
 
 async def test_the_lag_of_the_loop_is_measured() -> None:

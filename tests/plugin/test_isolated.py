@@ -9,7 +9,7 @@ import pytest
 
 from rig.clock import ManualClock
 from rig.model.health import Dependency
-from rig.plugin.contexts import HealthContext
+from rig.plugin.contexts import HealthContext, ProviderSetup
 from rig.plugin.host import PluginHost
 from rig.plugin.loader import PluginSettings
 from rig.plugin.steps import StepContext
@@ -61,6 +61,21 @@ async def test_a_checker_in_its_own_process_answers_with_what_the_daemon_told_it
     found = await look(make_host(CHECKER.replace("BODY", body)), store="slow")
     assert (found.status, found.critical) == ("Degraded", True)
     assert found.reason == f"{__import__('os').getpid()} slow 0.25 /data"
+
+
+async def test_a_checker_in_its_own_process_learns_of_providers_and_may_have_nothing_to_check(make_host: MakeHost) -> None:
+    host = make_host(
+        CHECKER.replace("BODY", "return rig.CheckResult() if 'x' in context.providers() else rig.NothingToCheck()")
+    )
+    known: dict[str, ProviderSetup] = {}
+    context = HealthContext(_well, _well, lambda: 0.0, Path("/data"), lambda: known)
+    assert (await host.health(ManualClock()).report(context)).dependencies == ()
+    known["x"] = ProviderSetup({"command": "x"}, ("KEY",))
+    assert [row.name for row in (await host.health(ManualClock()).report(context)).dependencies] == ["odd"]
+
+
+async def _well() -> str | None:
+    return None
 
 
 async def test_what_the_daemon_could_not_say_raises_there_too(make_host: MakeHost) -> None:

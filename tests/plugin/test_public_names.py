@@ -49,7 +49,7 @@ def test_importing_a_plugin_imports_none_of_its_code() -> None:
     assert out.split() == list(names)
 
 
-HELPERS = {"rig", "rig.payload", "rig.signatures", "rig.outgoing", "rig.testing"}
+HELPERS = {"rig", "rig.payload", "rig.signatures", "rig.outgoing", "rig.probes", "rig.testing"}
 """Modules that plugins may import."""
 
 

@@ -29,6 +29,8 @@ class Receiver:
 
     reply: Callable[[Got], Reply] = lambda got: (200, {})
     got: list[Got] = field(default_factory=list)
+    look: int = 200
+    """Status of a GET, which is no notification and is not kept."""
 
     def __enter__(self) -> Self:
         receiver = self
@@ -46,6 +48,11 @@ class Receiver:
                     self.end_headers()
                 except OSError:
                     pass  # the sender was killed meanwhile
+
+            def do_GET(self) -> None:
+                self.send_response(receiver.look)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass

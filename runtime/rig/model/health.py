@@ -25,6 +25,11 @@ class CheckResult:
     """A few words on why it is not Ok, such as ``http 429``; dropped when it is Ok."""
 
 
+@dataclass(frozen=True)
+class NothingToCheck:
+    """What a health check answers where its dependency is not in use: it is not shown."""
+
+
 class Dependency(msgspec.Struct, frozen=True):
     """A dependency as deep health shows it."""
 
@@ -50,6 +55,11 @@ def dependency(name: str, critical: bool, result: CheckResult, *, latency_ms: in
     """A dependency row from a check's result, with the reason made to fit R0-7: null when Ok, a short line otherwise."""
     reason = None if result.status == "Ok" else " ".join((result.reason or "no reason given").split())[:MAX_REASON]
     return Dependency(name, result.status, critical, reason, max(0, latency_ms), at)
+
+
+def worse(one: Dependency, other: Dependency) -> Dependency:
+    """The worse of what two have found of the same dependency, the first where they agree."""
+    return other if STATUSES.index(other.status) > STATUSES.index(one.status) else one
 
 
 def verdict(dependencies: Iterable[Dependency]) -> Status:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from rig.model.health import CheckResult
+from rig.model.health import CheckResult, NothingToCheck
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,22 @@ class CommandsContext(_Registration):
 
 
 @dataclass(frozen=True)
+class ProviderSetup:
+    """How a provider is set up, as its sessions would find it."""
+
+    settings: Mapping[str, Any]
+    """Its table ``[providers.<name>]`` without ``env``, as it is written."""
+    granted: tuple[str, ...] = ()
+    """Names of the variables that ``env`` grants, without their values."""
+    missing: tuple[str, ...] = ()
+    """Names of those among them whose secret does not exist."""
+
+
+def _no_providers() -> Mapping[str, ProviderSetup]:
+    return {}
+
+
+@dataclass(frozen=True)
 class HealthContext:
     """What a health check may ask; handed to ``HealthChecker.check``."""
 
@@ -75,6 +91,8 @@ class HealthContext:
     """Seconds by which the event loop was late at worst in the last half minute."""
     data_dir: Path
     """Where the daemon keeps its files."""
+    providers: Callable[[], Mapping[str, ProviderSetup]] = _no_providers
+    """The providers that are configured, or that dispatch works with, by name."""
 
 
 class HealthChecker(Protocol):
@@ -90,7 +108,7 @@ class HealthChecker(Protocol):
         """Whether Rig is useless without the dependency: Unreachable then means 503."""
         ...
 
-    async def check(self, context: HealthContext) -> CheckResult:
+    async def check(self, context: HealthContext) -> CheckResult | NothingToCheck:
         """Say how the dependency is. What it raises is shown as Unreachable, ``check failed: <ExceptionName>`` (R0-11)."""
         ...
 

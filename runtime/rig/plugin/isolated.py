@@ -17,7 +17,7 @@ from typing import IO, Any
 import msgspec
 
 from rig.errors import NotSent
-from rig.model.health import CheckResult
+from rig.model.health import CheckResult, NothingToCheck
 from rig.plugin import parcels
 from rig.plugin.contexts import HealthContext
 from rig.plugin.files import FileEntry
@@ -203,7 +203,7 @@ class IsolatedChecker:
         self._process = process
         self._hook = thing.hook
 
-    async def check(self, context: HealthContext) -> CheckResult:
+    async def check(self, context: HealthContext) -> CheckResult | NothingToCheck:
         return parcels.unpack_result(await self._process.call(self._hook, self.name, await parcels.pack_health(context)))
 
 

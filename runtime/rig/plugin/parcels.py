@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from rig.model.health import CheckResult
+from rig.model.health import CheckResult, NothingToCheck
 from rig.model.notices import NoticeKind
-from rig.plugin.contexts import HealthContext
+from rig.plugin.contexts import HealthContext, ProviderSetup
 from rig.plugin.notifier import Notification
 from rig.plugin.steps import StepContext, StepResult
 
@@ -78,7 +78,14 @@ async def pack_health(context: HealthContext) -> dict[str, Any]:
             return {"error": type(error).__name__}
 
     store, streams = await asyncio.gather(asked(context.store_ping), asked(context.streams_ping))
-    return {"store": store, "streams": streams, "lag": context.loop_lag(), "data_dir": str(context.data_dir)}
+    providers = {name: msgspec.to_builtins(setup) for name, setup in context.providers().items()}
+    return {
+        "store": store,
+        "streams": streams,
+        "lag": context.loop_lag(),
+        "data_dir": str(context.data_dir),
+        "providers": providers,
+    }
 
 
 def unpack_health(packed: dict[str, Any]) -> HealthContext:
@@ -93,13 +100,20 @@ def unpack_health(packed: dict[str, Any]) -> HealthContext:
 
         return ping
 
+    providers = {name: msgspec.convert(setup, ProviderSetup) for name, setup in packed["providers"].items()}
     return HealthContext(
-        answering(packed["store"]), answering(packed["streams"]), lambda: float(packed["lag"]), Path(packed["data_dir"])
+        answering(packed["store"]),
+        answering(packed["streams"]),
+        lambda: float(packed["lag"]),
+        Path(packed["data_dir"]),
+        lambda: providers,
     )
 
 
-def unpack_result(answer: Any) -> CheckResult:
+def unpack_result(answer: Any) -> CheckResult | NothingToCheck:
     """A check's result in the parent; raises when the child sent something else."""
+    if answer == {}:
+        return NothingToCheck()
     return CheckResult(answer["status"], answer["reason"])
 
 

@@ -1,12 +1,12 @@
 """How the daemon is: what deep health, ``/ready`` and the event streams ask of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rig.bus.bus import Bus
 from rig.clock import Clock
 from rig.model.health import CheckResult, HealthReport
-from rig.plugin.contexts import HealthContext
+from rig.plugin.contexts import HealthContext, ProviderSetup
 from rig.plugin.host import PluginHost
 from rig.store.log import Log
 
@@ -23,11 +23,12 @@ class Vitals:
         loop_lag: Callable[[], float],
         data_dir: Path,
         known: Callable[[], Sequence[tuple[str, CheckResult]]] = tuple,
+        providers: Callable[[], Mapping[str, ProviderSetup]] = dict,
     ) -> None:
         self._store = store
         self._bus = bus
         self._board = plugins.health(clock, known)
-        self._context = HealthContext(self._store_ping, self._streams_ping, loop_lag, data_dir)
+        self._context = HealthContext(self._store_ping, self._streams_ping, loop_lag, data_dir, providers)
         self.draining = False
         """True from the moment that the daemon stops."""
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rig.model.health import STATUSES, CheckResult
+from rig.model.health import STATUSES, CheckResult, NothingToCheck
 from rig.plugin.contexts import HealthChecker, HealthContext
 from rig.plugin.health import DEADLINE
 from rig.testing.calls import attempt, ends_when_cancelled, free_loop
@@ -135,6 +135,8 @@ class HealthCheckerFaults(_Checkers):
 
 def must_be_a_result(checker: HealthChecker, answer: Any) -> None:
     """Fail unless a check's answer is one that deep health can show."""
+    if isinstance(answer, NothingToCheck):
+        return
     must(isinstance(answer, CheckResult), f"{checker.name}: answered with {type(answer).__name__}, not a CheckResult")
     must(answer.status in STATUSES, f"{checker.name}: {answer.status!r} is not of {', '.join(STATUSES)}")
     must(answer.status == "Ok" or answer.reason, f"{checker.name}: {answer.status} without a reason")
