@@ -12,7 +12,7 @@ def rig_register_providers(context: ProvidersContext) -> Sequence[ProviderRegist
     from rig_claude.config import ClaudeConfig
     from rig_claude.provider import ClaudeProvider
 
-    return [ProviderRegistration("claude", ClaudeProvider(), ClaudeConfig)]
+    return [ProviderRegistration("claude", ClaudeProvider(), ClaudeConfig, steers=True)]
 
 
 @hookimpl

@@ -14,10 +14,17 @@ def line(message: Message) -> bytes:
     return json.dumps(message, ensure_ascii=False).encode() + b"\n"
 
 
-def user(text: str) -> Message:
-    """Something said to the agent: the prompt, or a word on the way."""
+def user(text: str, identity: str | None = None) -> Message:
+    """Something said to the agent: the prompt, or a word on the way, which comes back with its ``identity`` (a UUID) once it is heard."""
     content = {"role": "user", "content": text}
-    return {"type": "user", "message": content, "parent_tool_use_id": None, "session_id": ""}
+    named = {"uuid": identity} if identity else {}
+    return {"type": "user", "message": content, "parent_tool_use_id": None, "session_id": "", **named}
+
+
+def heard(data: Message) -> str | None:
+    """The identity of what the program says it has put into the conversation, None for any other message."""
+    identity = data.get("uuid")
+    return identity if data.get("type") == "user" and data.get("isReplay") and isinstance(identity, str) else None
 
 
 def request(identity: str, subtype: str) -> Message:

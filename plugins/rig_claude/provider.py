@@ -5,7 +5,7 @@ import os
 from contextlib import suppress
 from typing import Any
 
-from rig import Asks, Child, ProcessError, RigError, Session, SessionResult
+from rig import Asks, Child, ProcessError, RigError, Session, SessionResult, Steer, Steered
 from rig_claude import control
 from rig_claude.config import ClaudeConfig
 from rig_claude.stream import NO_SESSION, Reading, decoded
@@ -31,6 +31,7 @@ INTERRUPT_SECONDS = 0.6
 def arguments(config: ClaudeConfig, model: str | None, max_turns: int, resume: str | None) -> list[str]:
     """The command line. The prompt is not in it: it may be long, begin with a dash, and argv is public."""
     argv = [config.command, "-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"]
+    argv.append("--replay-user-messages")  # says what of it the agent has been told
     limits = [n for n in (config.max_turns, max_turns) if n]
     if limits:
         argv += ["--max-turns", str(min(limits))]
@@ -76,13 +77,15 @@ class ClaudeProvider:
 
 
 class Conversation:
-    """One program, what it has said, and the permissions that it waits for."""
+    """One program, what it has said, the permissions that it waits for, and what it is still to be told."""
 
     def __init__(self, session: Session) -> None:
         self.reading = Reading()
         self._session = session
         self._config: ClaudeConfig = session.config
         self._answering: dict[str, asyncio.Task[None]] = {}
+        self._steers: dict[str, Steer] = {}
+        """What was written to the program and is not in its conversation yet."""
 
     async def run(self, resume: str | None) -> SessionResult:
         session, config = self._session, self._config
@@ -91,6 +94,7 @@ class Conversation:
         said = control.line(control.request("begin", "initialize")) + control.line(control.user(session.prompt))
         child = await session.spawn(argv, env=env, stdin=said, keep_stdin=True, line_bytes=LINE_BYTES)
         pumping = asyncio.create_task(self._pump(child))
+        steering = asyncio.create_task(self._steer(child, session)) if isinstance(session, Steered) else None
         try:
             await asyncio.wait([pumping])
             pumping.result()  # raises what taking a line raised
@@ -101,9 +105,10 @@ class Conversation:
                 raise
             result = SessionResult(False, "interrupted", None, self.reading.total_turns, self.reading.session_id)
         finally:
-            for task in (pumping, *self._answering.values()):
+            tasks = [pumping, *self._answering.values(), *([steering] if steering is not None else [])]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(pumping, *self._answering.values(), return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             for usage in self.reading.usage():  # a cancelled session has spent its tokens too
                 await session.usage(usage)
         return result
@@ -119,6 +124,8 @@ class Conversation:
                     self._begin_answer(child, data)
                 elif data is not None and kind == "control_cancel_request":
                     self._drop_answer(str(data.get("request_id")))
+                elif data is not None and (identity := control.heard(data)) is not None:
+                    await self._heard(identity)
                 else:
                     lines += self.reading.feed(line)
             if lines:
@@ -126,8 +133,29 @@ class Conversation:
             if (self.reading.turns, self.reading.steps) != before:
                 message = f"turn {self.reading.turns}"
                 await self._session.progress(message, turns=self.reading.turns, steps=self.reading.steps)
-            if self.reading.result is not ended:
+            if self.reading.result is not ended and not self._goes_on():
                 await child.close_stdin()  # nothing more is said: it ends
+
+    def _goes_on(self) -> bool:
+        """Whether another turn follows the one that ended, as something is still to be said."""
+        if self.reading.result is None:
+            return True
+        waits = isinstance(self._session, Steered) and self._session.steer_waits
+        return (waits or bool(self._steers)) and self.reading.failure is None
+
+    async def _steer(self, child: Child, steered: Steered) -> None:
+        """Pass on what people say. The program puts it into its turn at the end of a tool call, else begins another with it."""
+        with suppress(ProcessError):  # it is gone: the next attempt gets what this one did not
+            while True:
+                steer = await steered.next_steer()
+                self._steers[steer.id] = steer
+                await child.write(control.line(control.user(steer.text, steer.id)))
+
+    async def _heard(self, identity: str) -> None:
+        steer = self._steers.pop(identity, None)
+        if steer is not None and isinstance(self._session, Steered):
+            await self._session.log([f"told: {line}" for line in steer.text.splitlines()], "system")
+            await self._session.steer_delivered(steer)
 
     def _begin_answer(self, child: Child, data: dict[str, Any]) -> None:
         """Answer a request of the program beside its output, which goes on."""

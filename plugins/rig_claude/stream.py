@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rig import Usage
@@ -27,8 +27,12 @@ class Reading:
     turns: int = 0
     steps: int = 0
     result: Mapping[str, Any] | None = None
-    """The closing object, None while there is none."""
+    """The closing object of the last turn, None while one runs."""
     _seen: dict[str, Usage] = field(default_factory=dict)
+    """Answers since the last closing object."""
+    _spent: list[Usage] = field(default_factory=list)
+    """What the closing objects said so far."""
+    _turns: int = 0
 
     def feed(self, line: bytes) -> list[str]:
         """Take a line; gives the log lines it amounts to. A line that is no JSON object is a log line itself."""
@@ -41,25 +45,29 @@ class Reading:
         message = data.get("message")
         match data.get("type"):
             case "system" if data.get("subtype") == "init":
-                self.model = _model(data.get("model")) or self.model
+                self.model, self.result = _model(data.get("model")) or self.model, None
                 return [f"[session] {self.session_id} model {self.model} version {data.get('claude_code_version', '?')}"]
             case "assistant" if isinstance(message, dict):
                 return self._assistant(message)
             case "user" if isinstance(message, dict):
                 return list(_results(message))
             case "result":
-                self.result = data
+                self.result, self._seen = data, {}
+                self._turns += _count(data, "num_turns")
+                self._spent = self._told(data)
         return []
 
     def usage(self) -> list[Usage]:
         """The session's tokens, one entry a model, with disjoint counts.
 
-        Taken from the closing object; where there is none, from the starts of the answers seen, whose output counts are too low
-        but whose input counts are right.
+        Taken from the closing object; where a turn has none, from the starts of the answers seen, whose output counts are too
+        low but whose input counts are right.
         """
-        if self.result is None:
-            return _sums(self._seen.values())
-        by_model = self.result.get("modelUsage")
+        return [*self._spent, *_sums(self._seen.values())]
+
+    def _told(self, result: Mapping[str, Any]) -> list[Usage]:
+        """What the session has spent by a closing object: its counts by model are the session's so far, the others one turn's."""
+        by_model = result.get("modelUsage")
         found = [
             Usage(
                 _model(model) or self.model,
@@ -72,8 +80,10 @@ class Reading:
             for model, counts in (by_model.items() if isinstance(by_model, dict) else ())
             if isinstance(counts, dict)
         ]
-        whole = _usage(self.model, self.result.get("usage"), _cost(self.result.get("total_cost_usd")))
-        return [u for u in found or [whole] if _tokens(u)]
+        if not found:
+            whole = _usage(self.model, result.get("usage"), _cost(result.get("total_cost_usd")))
+            found = [*(replace(usage, cost_usd=None) for usage in self._spent), whole]  # the cost is the session's
+        return [u for u in found if _tokens(u)]
 
     @property
     def failure(self) -> str | None:
@@ -93,7 +103,7 @@ class Reading:
 
     @property
     def total_turns(self) -> int:
-        return _count(self.result, "num_turns") if self.result is not None else self.turns
+        return self._turns if self.result is not None else self.turns
 
     def _assistant(self, message: Mapping[str, Any]) -> list[str]:
         identity = str(message.get("id"))

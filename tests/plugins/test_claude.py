@@ -16,7 +16,7 @@ from rig_claude.config import ClaudeConfig
 from rig_claude.provider import ClaudeProvider, arguments, environment
 from rig_claude.stream import Reading
 from tests.standins.anthropic import Anthropic
-from tests.standins.session import AskingSession, LocalSession
+from tests.standins.session import AskingSession, LocalSession, SteeredSession
 
 
 def _session(tmp_path: Path, claude: str, api: Anthropic, kind: type[LocalSession] = LocalSession, **rest: Any) -> LocalSession:
@@ -57,6 +57,40 @@ async def test_a_real_session_writes_exactly_the_file_and_reports_exactly_the_to
         assert resumed.session_id == result.session_id
         assert again.usages[0].output_tokens == api.turns[1].output
         assert "--not-an-option" in json.dumps(api.bodies[-1])
+
+
+@pytest.mark.parametrize(("hang_at", "requests", "turns"), [(0, 2, 2), (1, 3, 3)])
+async def test_it_is_told_in_its_turn_else_by_another(
+    tmp_path: Path, claude: str, hang_at: int, requests: int, turns: int
+) -> None:
+    words = ["--dangerously look\nleft", f"and right {os.getpid()}"]
+    async with Anthropic(hang_at=hang_at) as api:
+        session = _session(tmp_path, claude, api, kind=SteeredSession)
+        assert isinstance(session, SteeredSession)
+        running = asyncio.create_task(ClaudeProvider().run(session))
+        await api.hanging.wait()
+        for word in words:
+            session.say(word)
+        await asyncio.sleep(0.3)
+        assert session.delivered == [], "the model has not been asked again"
+        api.release()
+        result = await asyncio.wait_for(running, 30)
+        assert (result.ok, result.reason, session.delivered) == (True, "", words)
+        assert (len(api.bodies), result.turns) == (requests, turns)
+        last = json.dumps(api.bodies[-1])
+        assert all(json.dumps(word)[1:-1] in last for word in words)
+        assert not any("right" in part for part in session.argv[0])
+        spent = [session.usages[0].input_tokens, session.usages[0].output_tokens]
+        assert spent == [api.spent["inputTokens"], api.spent["outputTokens"]]
+
+
+async def test_what_is_said_after_the_last_turn_is_left_for_the_next_attempt(tmp_path: Path, claude: str) -> None:
+    async with Anthropic() as api:
+        session = _session(tmp_path, claude, api, kind=SteeredSession)
+        assert isinstance(session, SteeredSession)
+        assert (await ClaudeProvider().run(session)).ok
+        session.say("too late")
+        assert (session.delivered, session.rejected, session.steer_waits) == ([], [], True)
 
 
 async def test_a_session_that_is_gone_is_started_afresh(tmp_path: Path, claude: str) -> None:

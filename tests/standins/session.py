@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
+from uuid import uuid4
 
-from rig import Answer, Usage
+from rig import Answer, Steer, Usage
 
 
 class LocalChild:
@@ -124,3 +125,30 @@ class AskingSession(LocalSession):
         self.asked.append((question, tuple(options)))
         said = options[0] if options else "yes"
         return None if deadline_seconds == 0 else Answer(said, {"approve": True, "deny": False}.get(said))
+
+
+class SteeredSession(LocalSession):
+    """A session that can be told something."""
+
+    def __init__(self, workspace: Path, config: Any, **rest: Any) -> None:
+        super().__init__(workspace, config, **rest)
+        self.steers: asyncio.Queue[Steer] = asyncio.Queue()
+        self.delivered: list[str] = []
+        """Texts that the agent has."""
+        self.rejected: list[tuple[str, str]] = []
+
+    def say(self, text: str) -> None:
+        self.steers.put_nowait(Steer(str(uuid4()), text))
+
+    @property
+    def steer_waits(self) -> bool:
+        return not self.steers.empty()
+
+    async def next_steer(self) -> Steer:
+        return await self.steers.get()
+
+    async def steer_delivered(self, steer: Steer) -> None:
+        self.delivered.append(steer.text)
+
+    async def steer_rejected(self, steer: Steer, reason: str) -> None:
+        self.rejected.append((steer.text, reason))
