@@ -12,7 +12,7 @@ def rig_register_providers(context: ProvidersContext) -> Sequence[ProviderRegist
     from rig_codex.config import CodexConfig
     from rig_codex.provider import CodexProvider
 
-    return [ProviderRegistration("codex", CodexProvider(), CodexConfig)]
+    return [ProviderRegistration("codex", CodexProvider(), CodexConfig, steers=True)]
 
 
 @hookimpl

@@ -24,7 +24,7 @@ class CodexConfig(ProviderConfig):
     env_key: str = Field("OPENAI_API_KEY", pattern=r"^[A-Z][A-Z0-9_]{0,63}$")
     """Name of the granted variable that holds the API's key; commands of the agent don't see it."""
     max_turns: int | None = Field(None, ge=1, le=10_000)
-    """Turns of a session; unset takes `dispatch.max_turns`, and the smaller of the two holds."""
+    """Turns of a session, which are answers of the model; unset takes `dispatch.max_turns`, and the smaller of the two holds."""
     approval: Literal["deny", "ask", "auto"] = "deny"
     """What becomes of an action that needs permission: refused, put to a human (`ask`), or allowed without asking anyone (`auto`)."""
     ask_when: Literal["untrusted", "on-request"] = "untrusted"

@@ -1,16 +1,16 @@
 """Drives ``codex app-server``: one program, one thread and one or more turns a session."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from rig import Answer, Asks, PluginError, ProcessError, RigError, Session, SessionResult, __version__
+from rig import Answer, Asks, PluginError, ProcessError, RigError, Session, SessionResult, Steer, Steered, __version__
 from rig_codex.approvals import APPROVALS, ASKS_USER, decision, question, refusal
 from rig_codex.config import CodexConfig, prepare
 from rig_codex.connection import Connection, Refused, Unknown
-from rig_codex.stream import Reading, TurnEnd
+from rig_codex.stream import Reading, TurnEnd, heard
 
 Message = Mapping[str, Any]
 
@@ -41,8 +41,16 @@ class Conversation:
         self._config: CodexConfig = session.config
         self._model: str | None = session.model or self._config.model
         self._reading = Reading()
+        limits = [n for n in (self._config.max_turns, session.max_turns) if n]
+        self._limit = min(limits, default=0)
+        """Answers of the model, 0 for any number."""
         self._ended = asyncio.Event()
-        """The turn has ended."""
+        """The turn has ended, or has to."""
+        self._steers: dict[str, Steer] = {}
+        """What people said and is not in the conversation yet."""
+        self._given: set[str] = set()
+        """Those that the turn that runs was given."""
+        self._giving = asyncio.Lock()
 
     async def run(self) -> SessionResult:
         session, config = self._session, self._config
@@ -53,9 +61,12 @@ class Conversation:
         )
         connection = Connection(child, self._notified, self._asked, self._stray)
         serving = asyncio.create_task(connection.serve())
+        steering: asyncio.Task[None] | None = None
         try:
             await self._begin(connection)
-            end = await self._turn(connection, serving)
+            if isinstance(session, Steered):
+                steering = asyncio.create_task(self._steer(connection, session))
+            end = await self._turns(connection, serving)
         except asyncio.CancelledError:
             await self._interrupt(connection)
             if not self._reading.thread:
@@ -64,12 +75,14 @@ class Conversation:
         except (PluginError, ProcessError) as error:
             end = TurnEnd("failed", error.message)
         finally:
-            serving.cancel()
-            await asyncio.gather(serving, return_exceptions=True)
+            tasks = [serving, *([steering] if steering is not None else [])]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await child.close_stdin()
         ok = end.status == "completed"
         return SessionResult(
-            ok, "" if ok else end.reason, self._reading.summary, self._reading.turns, self._reading.thread or None
+            ok, "" if ok else end.reason, self._reading.summary, self._reading.answers, self._reading.thread or None
         )
 
     async def _begin(self, connection: Connection) -> None:
@@ -99,12 +112,34 @@ class Conversation:
         version = str(said.get("userAgent") or "?").partition(" ")[0]
         await self._session.log([f"[session] {identity} model {self._reading.model} version {version}"], "agent")
 
-    async def _turn(self, connection: Connection, serving: "asyncio.Task[None]") -> TurnEnd:
-        """Start a turn with the prompt and wait for its end."""
-        self._reading.ended = None
+    async def _turns(self, connection: Connection, serving: "asyncio.Task[None]") -> TurnEnd:
+        """A turn with the prompt, then one with all that came too late for the turn before, until nothing does."""
+        end = await self._turn(connection, serving, [self._session.prompt])
+        while end.status == "completed":
+            async with self._giving:  # what is being given is in the turn that ended, or is not
+                self._given.clear()
+                while isinstance(self._session, Steered) and self._session.steer_waits:
+                    steer = await self._session.next_steer()
+                    self._steers[steer.id] = steer
+                late, self._steers = self._steers, {}
+            if not late:
+                break
+            end = await self._turn(connection, serving, [steer.text for steer in late.values()], list(late.values()))
+        return end
+
+    async def _turn(
+        self, connection: Connection, serving: "asyncio.Task[None]", texts: Sequence[str], steers: Sequence[Steer] = ()
+    ) -> TurnEnd:
+        """Start a turn and wait for its end; ``steers`` are what its texts deliver."""
+        reading = self._reading
+        reading.ended = None
         self._ended.clear()
-        text = [{"type": "text", "text": self._session.prompt}]
-        await connection.request("turn/start", {"threadId": self._reading.thread, "input": text})
+        said = [{"type": "text", "text": text} for text in texts]
+        answer = await connection.request("turn/start", {"threadId": reading.thread, "input": said})
+        for steer in steers:
+            await self._told(steer)
+        reading.starts(answer.get("turn"))
+        await self._give(connection)
         waiting = asyncio.create_task(self._ended.wait())
         try:
             await asyncio.wait([waiting, serving], return_when=asyncio.FIRST_COMPLETED)
@@ -114,32 +149,71 @@ class Conversation:
             if not serving.cancelled() and (error := serving.exception()) is not None:
                 raise error  # what took a notification failed: a lost lease, for one
             return TurnEnd("failed", "codex ended before its turn did")
-        return self._reading.ended or TurnEnd("failed", "the turn ended without a word")
+        if reading.ended is None and self._over:
+            await self._interrupt(connection)
+            return TurnEnd("failed", f"reached the maximum of {self._limit} turns")
+        return reading.ended or TurnEnd("failed", "the turn ended without a word")
+
+    @property
+    def _over(self) -> bool:
+        """Whether the model would be asked once more than it may be."""
+        return bool(self._limit) and self._reading.answers >= self._limit and self._reading.acted
+
+    async def _steer(self, connection: Connection, steered: Steered) -> None:
+        """Take in what people say; what the turn that runs does not take is for the next."""
+        while True:
+            steer = await steered.next_steer()
+            self._steers[steer.id] = steer
+            with suppress(RigError):  # a program that is gone ends the session by itself
+                await self._give(connection)
+
+    async def _give(self, connection: Connection) -> None:
+        """Give the turn that runs what it was not given yet."""
+        async with self._giving:
+            for steer in list(self._steers.values()):
+                turn = self._reading.turn
+                if turn is None or steer.id in self._given:
+                    continue
+                self._given.add(steer.id)
+                said = [{"type": "text", "text": steer.text}]
+                asked = {"threadId": self._reading.thread, "expectedTurnId": turn, "input": said}
+                try:
+                    await connection.request("turn/steer", {**asked, "clientUserMessageId": steer.id})
+                except Refused as error:  # it has just ended, or takes nothing now
+                    await self._session.log([f"told later: {error.message}"], "system")
+                    return
+
+    async def _told(self, steer: Steer) -> None:
+        await self._session.log([f"told: {line}" for line in steer.text.splitlines()], "system")
+        if isinstance(self._session, Steered):
+            await self._session.steer_delivered(steer)
 
     async def _interrupt(self, connection: Connection) -> None:
         """End the turn that runs, so that the thread can be gone on with; whatever does not work out is left to Rig's signals."""
         if (turn := self._reading.turn) is None:
             return
         with suppress(RigError, TimeoutError):
+            self._ended.clear()
             async with asyncio.timeout(INTERRUPT_SECONDS):
                 await connection.request("turn/interrupt", {"threadId": self._reading.thread, "turnId": turn})
                 await self._ended.wait()
-        if self._ended.is_set():
+        if self._reading.ended is not None:
             await self._session.log(["the turn was interrupted"], "system")
 
     async def _notified(self, method: str, params: Message) -> None:
         reading = self._reading
-        before = (reading.turns, reading.steps, reading.plan)
+        before = (reading.answers, reading.steps, reading.plan)
         if method == "thread/tokenUsage/updated":
             if (usage := reading.usage(params)) is not None:
                 await self._session.usage(usage)
-            return
+        elif (steer := self._steers.pop(heard(method, params) or "", None)) is not None:
+            await self._told(steer)
         if lines := reading.feed(method, params):
             await self._session.log(lines, "agent")
-        if (reading.turns, reading.steps, reading.plan) != before:
-            message = reading.plan or f"turn {reading.turns}"
-            await self._session.progress(message, turns=reading.turns, steps=reading.steps)
-        if reading.ended is not None:
+        if (reading.answers, reading.steps, reading.plan) != before:
+            message = reading.plan or f"turn {max(1, reading.answers)}"
+            await self._session.progress(message, turns=reading.answers, steps=reading.steps)
+        if reading.ended is not None or (reading.turn is not None and self._over):
             self._ended.set()
 
     async def _asked(self, method: str, params: Message) -> Message:

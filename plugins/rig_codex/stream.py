@@ -14,6 +14,9 @@ MAX_CALL = 500
 MAX_RESULT_LINES = 40
 """Lines of a command's output that are logged."""
 
+TOOLS = ("commandExecution", "fileChange", "mcpToolCall", "dynamicToolCall", "webSearch")
+"""Items after which the model is asked again."""
+
 COUNTS = ("inputTokens", "outputTokens", "cachedInputTokens", "cacheWriteInputTokens")
 Totals = tuple[int, int, int, int]
 """A thread's tokens so far, in the order of COUNTS; the input includes what the cache gave and took."""
@@ -41,18 +44,30 @@ class Reading:
     ended: TurnEnd | None = None
     """How the last turn ended, None while one runs or before the first."""
     turns: int = 0
+    """Turns of the protocol: a prompt with all that follows from it."""
+    answers: int = 0
+    """Answers of the model to the session's own thread: what other agents and ``max_turns`` call turns."""
+    acted: bool = False
+    """Whether a tool call of the newest answer is over, so that the model is asked again."""
     steps: int = 0
     summary: str | None = None
     plan: str = ""
     """The step of the agent's plan that it is at."""
     changes: dict[str, str] = field(default_factory=dict)
     """The file changes that are not done yet, by item."""
+    _acts: int = 0
+    """Tool calls that ended since the answer before."""
     _totals: dict[str, Totals] = field(default_factory=dict)
     _limits: str = ""
 
     def began(self, thread: str, model: Any) -> None:
         self.thread = thread
         self.model = model if isinstance(model, str) and model else self.model
+
+    def starts(self, turn: Any) -> None:
+        """The program says that a turn begins, unless it has begun, or is over, by its notifications."""
+        if self.turn is None and self.ended is None:
+            self.turn = _identity(turn)
 
     def feed(self, method: str, params: Message) -> list[str]:
         """Take a notification that is not of tokens; gives the log lines it amounts to."""
@@ -61,7 +76,7 @@ class Reading:
         match method:
             case "turn/started" if mine:
                 self.turns += 1
-                self.turn, self.ended = _identity(params.get("turn")), None
+                self.turn, self.ended, self.acted, self._acts = _identity(params.get("turn")), None, False, 0
             case "turn/completed" if mine:
                 self._turn_completed(params.get("turn"))
             case "turn/plan/updated" if mine:
@@ -99,6 +114,8 @@ class Reading:
         spent = last if before is None else _difference(now, before)
         total, output, read, written = spent
         usage = Usage(self.model, max(0, total - read - written), output, read, written)
+        if thread == self.thread and any(spent):
+            self.answers, self.acted, self._acts = self.answers + 1, self._acts > 0, 0
         return usage if any(spent) else None
 
     def _turn_completed(self, turn: Any) -> None:
@@ -126,6 +143,8 @@ class Reading:
 
     def _completed(self, item: Message, mine: bool) -> Iterator[str]:
         bad = item.get("status") in ("failed", "declined")
+        if mine and item.get("type") in TOOLS:
+            self.acted, self._acts = True, self._acts + 1
         match item.get("type"):
             case "agentMessage" | "plan":
                 text = str(item.get("text") or "")
@@ -155,6 +174,15 @@ class Reading:
             return []
         self._limits = said
         return [f"[limits] used: {said}"]
+
+
+def heard(method: str, params: Message) -> str | None:
+    """The id of a message that is in the conversation now, as whoever sent it called it; None for any other notification."""
+    item = params.get("item")
+    if method != "item/completed" or not isinstance(item, dict) or item.get("type") != "userMessage":
+        return None
+    identity = item.get("clientId")
+    return identity if isinstance(identity, str) else None
 
 
 def _results(item: Message, bad: bool) -> Iterator[str]:

@@ -14,10 +14,10 @@ import pytest
 from rig import Usage
 from rig_codex.approvals import APPROVALS, decision, question, refusal
 from rig_codex.config import CodexConfig, settings
-from rig_codex.provider import CodexProvider
+from rig_codex.provider import CodexProvider, Conversation
 from rig_codex.stream import Reading
 from tests.standins.openai import OpenAI
-from tests.standins.session import AskingSession, LocalSession
+from tests.standins.session import AskingSession, LocalSession, SteeredSession
 
 MODEL = "gpt-5.2-codex"
 
@@ -30,7 +30,8 @@ async def _session(
     workspace, home = tmp_path / "workspace", tmp_path / "home"
     workspace.mkdir(exist_ok=True)
     home.mkdir(exist_ok=True)
-    settings = {name: rest.pop(name) for name in ("approval", "sandbox", "ask_seconds") if name in rest}
+    settings: dict[str, Any] = {name: rest.pop(name) for name in ("approval", "sandbox", "ask_seconds") if name in rest}
+    settings["max_turns"] = rest.pop("own_turns", None)
     config = CodexConfig(command=codex, base_url=api.url, **{"approval": "auto", **settings})
     environment = {"HOME": str(home), "OPENAI_API_KEY": "made-up"}
     session = kind(workspace, config, environment=environment, model=MODEL, **rest)
@@ -62,8 +63,8 @@ async def test_a_real_session_writes_exactly_the_file_and_reports_exactly_the_to
         assert {u.model for u in session.usages} == {MODEL}
         assert api.words in session.lines
         assert any(line.startswith("[tool] exec ") and api.file_name in line for line in session.lines)
-        assert (result.summary, result.turns) == (api.words, 1)
-        assert [m[1:] for m in session.messages] == [(1, 0), (1, 1)]
+        assert (result.summary, result.turns) == (api.words, 2)
+        assert [m[1:] for m in session.messages][-1] == (2, 1)
         assert len(api.bodies) == 2
         assert api.keys == {"Bearer made-up"}
         assert session.argv == [[codex, "app-server"]]
@@ -75,6 +76,59 @@ async def test_a_real_session_writes_exactly_the_file_and_reports_exactly_the_to
         assert resumed.session_id == result.session_id
         assert _spent(again) == other.spent
         assert "long long" in json.dumps(other.bodies[-1])
+
+
+@pytest.mark.parametrize("hang_at", [0, 1])
+async def test_it_is_told_in_its_turn(tmp_path: Path, codex: str, hang_at: int) -> None:
+    words = ["--dangerously look\nleft", f"and right {tmp_path.name}"]
+    async with OpenAI(hang_at=hang_at) as api, _session(tmp_path, codex, api, kind=SteeredSession) as session:
+        assert isinstance(session, SteeredSession)
+        running = asyncio.create_task(CodexProvider().run(session))
+        await asyncio.wait_for(api.hanging.wait(), 20)
+        for word in words:
+            session.say(word)
+        while session.delivered != words:
+            await asyncio.sleep(0.01)
+        api.release()
+        result = await asyncio.wait_for(running, 30)
+        assert (result.ok, session.delivered, session.rejected) == (True, words, []), (result.reason, session.lines)
+        assert len(api.bodies) > 2, "the answer that was under way was cut short, and given anew with what was said"
+        assert all(json.dumps(word)[1:-1] in json.dumps(api.bodies[-1]) for word in words)
+        assert not any(json.dumps(word)[1:-1] in json.dumps(api.bodies[0]) for word in words)
+        assert _spent(session) == api.spent
+
+
+async def test_what_comes_too_late_for_its_turn_is_told_by_another(tmp_path: Path, codex: str) -> None:
+    async with OpenAI() as api, _session(tmp_path, codex, api, kind=SteeredSession) as session:
+        assert isinstance(session, SteeredSession)
+        conversation = Conversation(session)
+        conversation._give = lambda _: asyncio.sleep(0)  # type: ignore[method-assign,assignment]  # no turn is long enough
+        session.say("look left")
+        result = await conversation.run()
+        assert (result.ok, session.delivered, result.turns) == (True, ["look left"], 3)
+        assert "look left" in json.dumps(api.bodies[-1])
+        assert _spent(session) == api.spent
+
+
+@pytest.mark.parametrize(("own", "dispatch", "limit"), [(1, 20, 1), (None, 1, 1), (5, 1, 1), (2, 20, 2)])
+async def test_a_session_has_no_more_turns_than_it_may(
+    tmp_path: Path, codex: str, own: int | None, dispatch: int, limit: int
+) -> None:
+    hang_at = 1 if limit == 1 else None  # no model answers before an interrupt comes
+    async with (
+        OpenAI(hang_at=hang_at) as api,
+        _session(tmp_path, codex, api, own_turns=own, max_turns=dispatch) as session,
+    ):
+        result = await CodexProvider().run(session)
+        assert (session.workspace / api.file_name).read_text() == api.file_text
+        assert result.turns == limit
+        assert result.session_id
+        if limit == 1:  # the first answer calls a tool, the second ends the turn
+            assert (result.ok, result.reason) == (False, "reached the maximum of 1 turns")
+            assert len(api.reported) == 1
+        else:
+            assert result.ok
+        assert _spent(session) == api.spent
 
 
 async def test_a_thread_that_is_gone_is_started_afresh(tmp_path: Path, codex: str) -> None:

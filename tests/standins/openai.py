@@ -50,7 +50,7 @@ class OpenAI:
     status: int = 200
     """Status of the answers to ``/v1/responses``; other than 200 is an API error."""
     hang_at: int | None = None
-    """Number of the request, from 0, whose answer begins and waits for ``release``; None for none."""
+    """Number of the request, from 0, from which on answers begin and wait for ``release``; None for none."""
 
     def __post_init__(self) -> None:
         rng = random.Random(self.seed)
@@ -124,7 +124,7 @@ class OpenAI:
 
         identity = f"resp_{self.seed:016x}{number:04d}"
         await send("response.created", response={"id": identity})
-        if self.hang_at == number:
+        if self.hang_at is not None and number >= self.hang_at:
             self.hanging.set()
             await self._released.wait()
         tokens = Tokens.draw(self._rng)
