@@ -2,10 +2,13 @@
 
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
+from typing import Any
 
 import psutil
 import pytest
@@ -55,7 +58,7 @@ env = {{ {KEYS[self.name]} = "made-up-key-for-a-stand-in" }}
         ):
             yield api, daemon, repo
             assert daemon.stop() == 0
-        assert [p.info for p in psutil.process_iter(["cmdline"]) if self.program in (p.info["cmdline"] or [])] == []
+        assert [p.info for p in psutil.process_iter(["cmdline", "cwd"]) if str(folder) in (p.info["cwd"] or "")] == []
 
 
 @pytest.fixture(params=["claude", "codex"])
@@ -77,6 +80,23 @@ def executions(daemon: Daemon, count: int = 1) -> list[str]:
 def tokens(daemon: Daemon, stream: str) -> dict[str, int]:
     found: dict[str, int] = daemon.ask("GET", f"/api/issues/{quoted(stream)}/trace").json["tokens"]
     return found
+
+
+def texts(body: dict[str, Any]) -> str:
+    """All texts that a request of the agent gives to the model, one after the other."""
+    found: list[str] = []
+
+    def look(value: Any) -> None:
+        if isinstance(value, dict):
+            look(list(value.values()))
+        elif isinstance(value, list):
+            for one in value:
+                look(one)
+        elif isinstance(value, str):
+            found.append(value)
+
+    look(body.get("messages") or body.get("input"))
+    return "\n".join(found)
 
 
 def session(lines: list[str]) -> str:
@@ -113,6 +133,30 @@ def test_a_permission_that_it_wants_is_asked_for_and_answered(tmp_path: Path, ag
         assert [t for t in types(daemon, stream) if t.startswith("question")] == ["question_asked", "question_answered"]
         assert tokens(daemon, stream) == api.spent
         assert git(repo, "diff", "--name-only", "main", branch).split() == ([api.file_name] if answer == "--approve" else [])
+
+
+def test_what_a_person_says_in_the_middle_of_its_turn_is_in_its_conversation(tmp_path: Path, agent: Agent) -> None:
+    said = f"--resume me: look at {token_hex(8)} first\n$(touch {tmp_path}/never)"
+    with agent.working(tmp_path, hang_at=0) as (api, daemon, repo):
+        stream = create(daemon)
+        daemon.wait_for(api.hanging.is_set, 30)
+        path = f"/api/v1/issues/{quoted(stream)}/steer?wait=0"
+        first = daemon.ask("POST", path, {"message": said}, headers={"Idempotency-Key": "once"})
+        assert (first.status, first.json["ok"]) == (200, True)
+        time.sleep(0.5)  # the program has taken it in
+        api.release()
+        issue = in_review(daemon, stream)
+        again = daemon.ask("POST", path, {"message": said}, headers={"Idempotency-Key": "once"})
+        assert again.json == {**first.json, "status": "delivered"}
+        kinds = [kind for kind in types(daemon, stream) if kind.startswith("steer")]
+        assert kinds == ["steer_requested", "steer_delivered"]
+        told = [said in text for text in map(texts, api.bodies)]
+        assert (told[0], told[-1]) == (False, True), "the turn that ran goes on with it"
+        assert tokens(daemon, stream) == api.spent
+        assert git(repo, "show", f"{issue['branch']}:{api.file_name}") == api.file_text
+        lines = [line["text"] for line in followed(daemon, executions(daemon)[0])]
+        assert [line for line in lines if line.startswith("told: ")] == [f"told: {line}" for line in said.splitlines()]
+        assert not (tmp_path / "never").exists()
 
 
 def test_an_abort_interrupts_its_turn(tmp_path: Path, agent: Agent) -> None:

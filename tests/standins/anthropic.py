@@ -78,11 +78,12 @@ class Anthropic:
         }
 
     def release(self) -> None:
-        """Let the answer that hangs go on; none hangs after it."""
+        """Let the answer that hangs go on; none hangs after it. May be called on any thread."""
         self.hang_at = None
-        self._released.set()
+        self._loop.call_soon_threadsafe(self._released.set)
 
     async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.router.add_route("*", "/{path:.*}", self._serve)
         self._runner = web.AppRunner(app, shutdown_timeout=0.5)
