@@ -42,8 +42,8 @@ class Held:
         while True:
             others = asyncio.all_tasks() - {asyncio.current_task()}
             left = [f"the task {task.get_name()} ({_of(task)})" for task in others]
-            if not left:
-                gc.collect()
+            if not left and (left := self.more()):
+                gc.collect()  # what nobody refers to any more closes its files
                 left = self.more()
             if not left or time.monotonic() > end:
                 return left
