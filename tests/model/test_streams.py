@@ -144,6 +144,18 @@ def test_an_assignment_given_again_is_a_new_entry(fleet: Fleet) -> None:
     assert (fleet.stream(), fleet.issue("other"), fleet.stream("other")) == ((1, 0, 0), f"{REPO}#1", (1, 0, 1))
 
 
+@pytest.mark.rule("R0-54")
+def test_an_assignment_that_was_withdrawn_and_given_again_to_the_same_agent_is_read_and_acknowledged_whole(
+    fleet: Fleet,
+) -> None:
+    fleet.pushed(1, 2)
+    fleet.post("ISSUE_UNASSIGNED", 1)
+    fleet.pushed(1)
+    assert (fleet.issue(), fleet.issue(), fleet.stream()) == (f"{REPO}#2", f"{REPO}#1", (3, 0, 2))
+    fleet.command(issue.Complete(agent="dev", lease="l-2", fence=1))
+    assert (fleet.stream(), fleet.issue()) == ((3, 0, 1), None)
+
+
 @pytest.mark.rule("R0-56")
 def test_the_lag_is_unknown_from_a_trim_of_unread_entries_until_delivery_has_caught_up(fleet: Fleet) -> None:
     fleet.post("ISSUE_APPROVED", 1)
@@ -186,6 +198,9 @@ def test_the_counts_are_those_of_the_entries_whatever_happens(fleet: Fleet) -> N
             assert stream.pending == sum(row.delivered for row in entries)
             if stream.added <= BOUND:
                 assert stream.waiting == sum(not row.delivered for row in entries)
+            for key, row in fleet.backend.scan(ENTRIES, "default", f"{agent}\n"):
+                of = fleet.row(ISSUES, row.issue)
+                assert not row.delivered or (of.agent, of.state, key) == (agent, "assigned", f"{agent}\n{of.entry:016d}")
     held = {row.lease for _, row in fleet.backend.scan(ISSUES, "default", "") if row.lease}
     live = {row.id for _, row in fleet.backend.scan(LEASES, "default", "") if row.state == "live"}
     assert held == live

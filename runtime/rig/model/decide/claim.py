@@ -36,7 +36,7 @@ def pushed(
     skipped: list[int] = []
     for number, row in undelivered(stream, entry):
         found = issue(row.issue)
-        if found is not None and found.state == "assigned" and found.agent == agent and found.lease is None:
+        if found is not None and found.entry == number and (found.state, found.agent, found.lease) == ("assigned", agent, None):
             return Pushed(found, number, tuple(skipped))
         skipped.append(number)
     return Pushed(None, 0, tuple(skipped))
