@@ -12,6 +12,8 @@ from itertools import accumulate, pairwise
 
 from tests.checkers.leases import Book, Entry, Fault, Lease
 
+GRANTS = ("issue_assigned", "lease_granted")
+"""What a claim leaves: of the queue's head, of what was assigned to the agent before."""
 WRITES = {
     "claim": "issue_assigned",
     "start": "work_started",
@@ -64,6 +66,8 @@ class Verdict:
 
     faults: list[Fault]
     grants: int = 0
+    pushed: int = 0
+    """Grants of what had been assigned to the agent before."""
     ended: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
     longest_wait: float = 0.0
@@ -107,8 +111,10 @@ class _Trial:
             issue = self.book.issues.get(entry.stream)
             ready_since = issue.ready_since if issue is not None else 0
             self.book.apply(entry)
-            if entry.type == "issue_assigned":
+            if entry.type in GRANTS and "leaseId" in entry.data:
                 self.found.grants += 1
+                self.found.pushed += entry.type == "lease_granted"
+            if entry.type == "issue_assigned" and "leaseId" in entry.data:
                 since = max(ready_since, last_grant)
                 waited = (entry.at - since - _overlap(since, entry.at, self.limits.down)) / 1e6
                 self.found.longest_wait = max(waited, self.found.longest_wait)
@@ -119,7 +125,7 @@ class _Trial:
 
     def _match_writes(self) -> None:
         """Acknowledged writes are in the log, no more of them than were asked for, and none that was refused."""
-        stored = Counter((e.type, e.data.get("leaseId"), e.data.get("fence")) for e in self.log if e.data.get("leaseId"))
+        stored = Counter((_written(e), e.data.get("leaseId"), e.data.get("fence")) for e in self.log if e.data.get("leaseId"))
         asked: dict[tuple[str, str, int], list[int]] = defaultdict(lambda: [0, 0])
         lost_claims: Counter[str] = Counter()
         claimed: set[str] = set()
@@ -150,7 +156,7 @@ class _Trial:
         places: dict[tuple[str, str, int], list[int]] = defaultdict(list)
         for entry in self.log:
             if entry.data.get("leaseId"):
-                places[entry.type, entry.data["leaseId"], entry.data["fence"]].append(entry.sequence)
+                places[_written(entry), entry.data["leaseId"], entry.data["fence"]].append(entry.sequence)
         self.placed: dict[int, int] = {}
         for number, call in enumerate(self.calls):
             if call.status == 200 and call.kind in WRITES:
@@ -180,6 +186,10 @@ class _Trial:
         if call.kind == "claim":
             if call.status == 204 and self._idle_before[may.stop] == self._idle_before[may.start]:
                 self._fault("told empty", call, f"there was something to claim after each of {may.start} … {may.stop - 1}")
+            elif call.status == 204 and any(
+                p.stands_at(may.start) and p.stands_at(may.stop - 1) for p in self.book.pushes.get(call.agent, ())
+            ):
+                self._fault("told empty", call, f"an issue was assigned to it from {may.start} to {may.stop - 1}")
             elif call.status == 200:
                 self._granted_as_told(call)
             elif call.status != 204:
@@ -245,6 +255,11 @@ class _Trial:
             late = (entry.at - due) / 1e6
             if late > self.limits.expiry and entry.data["leaseId"] not in vague:
                 self._fault("late expiry", f"sequence {entry.sequence}", f"{late:.1f} s after its time")
+
+
+def _written(entry: Entry) -> str:
+    """The type of an event, the same for both kinds of grants."""
+    return "issue_assigned" if entry.type in GRANTS else entry.type
 
 
 def _alive_at_some(lease: Lease, may: range) -> bool:

@@ -61,6 +61,19 @@ class Lease:
 
 
 @dataclass
+class Push:
+    """An assignment to an agent that takes it up by its next claim; it stands until then, or until it is withdrawn."""
+
+    issue: str
+    agent: str
+    given: int
+    ended: int | None = None
+
+    def stands_at(self, sequence: int) -> bool:
+        return self.given <= sequence and (self.ended is None or sequence < self.ended)
+
+
+@dataclass
 class Issue:
     """An issue as the queue sees it: ``queued``, ``held``, ``done`` or ``failed``."""
 
@@ -74,8 +87,16 @@ class Issue:
     ready_since: int = 0
     """When it was last queued, and nothing that it depends on was open any more, and its wait was over."""
     lease: Lease | None = None
+    push: Push | None = None
+    """Under which it is held without a lease."""
     fence: int = 0
     """The highest that was ever given."""
+
+    @property
+    def agent(self) -> str | None:
+        """Who holds it."""
+        holder = self.lease or self.push
+        return holder.agent if holder is not None else None
 
     @property
     def place(self) -> tuple[int, int, str]:
@@ -88,6 +109,8 @@ class Book:
 
     issues: dict[str, Issue] = field(default_factory=dict)
     leases: dict[str, Lease] = field(default_factory=dict)
+    pushes: dict[str, list[Push]] = field(default_factory=dict)
+    """By agent, in the order in which they were given."""
     faults: list[Fault] = field(default_factory=list)
     sequence: int = 0
     _ready: list[tuple[int, int, str]] = field(default_factory=list)
@@ -125,8 +148,11 @@ class Book:
             self._fault("unknown issue", entry, entry.type)
             return
         proof = entry.data.get("leaseId"), entry.data.get("fence")
-        if entry.type == "issue_assigned":
-            self._grant(issue, entry)
+        if entry.type in ("issue_assigned", "lease_granted"):
+            if proof[0] is None:
+                self._push(issue, entry)
+            else:
+                self._grant(issue, entry)
         elif proof[0] is not None and not self._proven(issue, entry):
             held = f"{issue.lease.id} holds it with fence {issue.lease.fence}" if issue.lease else f"it is {issue.state}"
             self._fault("stale effect", entry, f"{entry.type} of lease {proof[0]} with fence {proof[1]}, and {held}")
@@ -153,9 +179,13 @@ class Book:
         self._queue(issue, entry)
 
     def _grant(self, issue: Issue, entry: Entry) -> None:
-        id_, fence = entry.data["leaseId"], entry.data["fence"]
+        id_, fence, agent = entry.data["leaseId"], entry.data["fence"], entry.data["agentId"]
+        own = self.pushed(agent)
         if issue.lease is not None:
             self._fault("double lease", entry, f"{issue.lease.id} holds {issue.stream} since {issue.lease.granted}")
+        elif own is not None or entry.type == "lease_granted":
+            if own is None or own.issue != issue.stream:
+                self._fault("order", entry, f"{issue.stream} was handed out, and {own} was assigned to {agent}")
         elif issue.state != "queued":
             self._fault("not queued", entry, f"{issue.stream} is {issue.state}")
         elif self.open(issue) or issue.not_before > entry.at:
@@ -170,7 +200,19 @@ class Book:
             self._fault("lease id", entry, f"{id_} was given before")
         self._end(issue, entry)
         issue.state, issue.fence = "held", max(fence, issue.fence)
-        issue.lease = self.leases[id_] = Lease(id_, issue.stream, fence, entry.data["agentId"], entry.sequence)
+        issue.lease = self.leases[id_] = Lease(id_, issue.stream, fence, agent, entry.sequence)
+
+    def pushed(self, agent: str) -> Push | None:
+        """What the agent's next claim must get before the queue's head; None: nothing."""
+        return next((push for push in self.pushes.get(agent, ()) if push.ended is None), None)
+
+    def _push(self, issue: Issue, entry: Entry) -> None:
+        if issue.state != "queued":
+            return
+        push = Push(issue.stream, entry.data["agentId"], entry.sequence)
+        self.pushes.setdefault(push.agent, []).append(push)
+        self._end(issue, entry)
+        issue.state, issue.push = "held", push
 
     def _follow(self, issue: Issue, entry: Entry) -> None:
         held = issue.state == "held"
@@ -178,7 +220,7 @@ class Book:
             case "work_started" if held:
                 pass
             case "issue_unassigned":
-                if held and (issue.lease is None or entry.data.get("agentId", issue.lease.agent) == issue.lease.agent):
+                if held and entry.data.get("agentId", issue.agent) == issue.agent:
                     self._queue(issue, entry)
             case "lease_expired" | "lease_released" if held:
                 self._queue(issue, entry, entry.data.get("retryAt") or 0)
@@ -219,7 +261,9 @@ class Book:
     def _end(self, issue: Issue, entry: Entry) -> None:
         if issue.lease is not None:
             issue.lease.ended, issue.lease.end = entry.sequence, entry.type
-            issue.lease = None
+        if issue.push is not None:
+            issue.push.ended = entry.sequence
+        issue.lease = issue.push = None
 
     def _fault(self, rule: str, entry: Entry, what: str) -> None:
         self.faults.append(Fault(rule, f"sequence {entry.sequence}", what))

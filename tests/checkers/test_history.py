@@ -42,10 +42,13 @@ class Story:
     def approve(self, issue: int, priority: str = "normal", *depends_on: int) -> None:
         self.event(issue, "issue_approved", priority=priority, dependsOn=[f"acme/app#{n}" for n in depends_on])
 
-    def claim(self, agent: str, issue: int, fence: int = 1, lease: str = "") -> None:
+    def push(self, agent: str, issue: int) -> None:
+        self.event(issue, "issue_assigned", agentId=agent)
+
+    def claim(self, agent: str, issue: int, fence: int = 1, lease: str = "", granted: bool = False) -> None:
         self.seconds += 1
         lease = lease or f"l{issue}-{fence}"
-        self.event(issue, "issue_assigned", agentId=agent, leaseId=lease, fence=fence)
+        self.event(issue, "lease_granted" if granted else "issue_assigned", agentId=agent, leaseId=lease, fence=fence)
         until = self.at + 2 * SECOND
         self.call(agent, "claim", issue=f"acme/app#{issue}", lease=lease, fence=fence, expires=until)
 
@@ -91,7 +94,11 @@ def good() -> Story:
     story.prove("a", "complete", 1, 3)
     story.claim("b", 2)
     story.prove("b", "release", 2)
-    story.claim("b", 2, 2)
+    story.push("a", 2)
+    story.event(2, "issue_unassigned")
+    story.push("b", 2)
+    story.empty("a")
+    story.claim("b", 2, 2, granted=True)
     story.prove("b", "done", 2, 2)
     story.refuse("b", "complete", 2, 2)
     story.empty("b")
@@ -101,9 +108,9 @@ def good() -> Story:
 def test_a_good_history_has_no_fault_and_is_counted() -> None:
     found = good().judged()
     assert found.faults == []
-    assert found.grants == 5
+    assert (found.grants, found.pushed) == (5, 1)
     assert found.ended == {"lease_expired": 1, "work_failed": 1, "work_completed": 1, "issue_unassigned": 1, "issue_done": 1}
-    assert found.answers["claim 204"] == 2
+    assert found.answers["claim 204"] == 3
     assert found.longest_wait == 2.0
 
 
@@ -261,6 +268,33 @@ def told_that_the_queue_is_empty(story: Story) -> None:
     story.prove("b", "complete", 4)
 
 
+def told_that_nothing_was_assigned_to_it(story: Story) -> None:
+    story.approve(3)
+    story.approve(4)
+    story.push("b", 3)
+    story.claim("a", 4)
+    story.empty("b")
+    story.prove("a", "complete", 4)
+    story.claim("b", 3)
+    story.prove("b", "complete", 3)
+
+
+def assigned_to_another(story: Story) -> None:
+    story.approve(3)
+    story.push("b", 3)
+    story.claim("a", 3)
+    story.prove("a", "complete", 3)
+
+
+def queue_before_what_was_assigned(story: Story) -> None:
+    story.approve(3)
+    story.approve(4)
+    story.push("b", 3)
+    story.claim("b", 4)
+    story.prove("b", "complete", 4)
+    story.event(3, "issue_forced_done")
+
+
 def head_stands_too_long(story: Story) -> None:
     story.approve(3)
     story.seconds += 6
@@ -357,6 +391,9 @@ def position_missing(story: Story) -> None:
         (heartbeat_with_a_forged_fence, "stale accepted"),
         (live_lease_refused, "live refused"),
         (told_that_the_queue_is_empty, "told empty"),
+        (told_that_nothing_was_assigned_to_it, "told empty"),
+        (assigned_to_another, "not queued"),
+        (queue_before_what_was_assigned, "order"),
         (head_stands_too_long, "starved"),
         (never_done, "unfinished"),
         (expired_early, "early expiry"),
