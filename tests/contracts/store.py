@@ -357,27 +357,29 @@ class StoreContract(ABC):
     async def test_running_totals_tell_how_much_they_grew_since_an_instant(self, store: Log, clock: ManualClock) -> None:
         """R0-53"""
 
-        def usage(agent: str, counted: int) -> NewEvent:
+        def usage(agent: str, counted: int, **more: str) -> NewEvent:
             meta = {"cost": {"counted": counted, "rule": "reported"}}
-            return NewEvent(agent, "token_usage", encode({"agentId": agent, "model": "m", "inputTokens": 1}), encode(meta))
+            body = {"agentId": agent, "model": "m", "inputTokens": 1, **more}
+            return NewEvent(agent, "token_usage", encode(body), encode(meta))
 
         huge = 999_999 * 10**12 + 999_999_999_999
         await store.commit(unit(usage("a", huge), usage("a", huge)))
         clock.advance(1)
         instant = clock.now()
-        await store.commit(unit(usage("a", 5), usage("b", 7)))
+        await store.commit(unit(usage("a", 5), usage("b", 7), usage("b", huge, tenantId="x"), usage("b", 1, repo="acme/app")))
         await store.commit(unit(usage("a", huge), tenant="other"))
 
         def grown(since: int) -> Any:
             def read(snapshot: Any) -> Any:
                 found = snapshot.totals(Query(SPEND_BY_REPO, TENANT), ("agent",), Since(USAGE, "repo_", since))
                 assert all(type(value) is int for record in found for value in record[1:])
+                assert len(found) == 2  # a group of several totals is one record
                 return {record[0]: (spent(record[1:]).cost, spent(record[1:]).lines) for record in found}
 
             return store.read(read)
 
-        assert await grown(0) == {"a": (2 * huge + 5, 3), "b": (7, 1)}
-        assert await grown(instant) == {"a": (5, 1), "b": (7, 1)}
+        assert await grown(0) == {"a": (2 * huge + 5, 3), "b": (huge + 8, 3)}
+        assert await grown(instant) == {"a": (5, 1), "b": (huge + 8, 3)}
         assert await grown(instant + 1) == {"a": (0, 0), "b": (0, 0)}
 
     @pytest.mark.parametrize("fields", [{"title": "a\0b"}, {"agentId": "\0", "title": "\\\\u0000"}])

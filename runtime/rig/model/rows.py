@@ -369,10 +369,14 @@ class UsageRow(Row, frozen=True, kw_only=True):
     """Which rule decided ``counted``: zero_tokens, recomputed, reported, unpriced."""
     display: str = "default"
     """Display tenant in lower case (``tenantId``, R0-50); not the tenant that the log is divided by."""
+    repo_account: int = 0
+    """``SpendRow.opened`` of the total of its agent, repository and display tenant."""
     repo_total: Spent = Spent()
-    """The total of its agent, repository and display tenant after this line."""
+    """That total after this line."""
+    category_account: int = 0
+    """``SpendRow.opened`` of the total of its agent, category and display tenant."""
     category_total: Spent = Spent()
-    """The total of its agent, category and display tenant after this line."""
+    """That total after this line."""
 
 
 class SpendRow(Row, frozen=True, kw_only=True):
@@ -386,6 +390,8 @@ class SpendRow(Row, frozen=True, kw_only=True):
     category: str | None = None
     date: str | None = None
     display: str
+    opened: int = 0
+    """Sequence of its first line, by which its history is found: that is quicker to compare than its key."""
     last_at: Micros
     """When its newest line came."""
     total: Spent

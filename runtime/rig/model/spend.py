@@ -47,10 +47,11 @@ def columns(spent: Spent) -> tuple[int, ...]:
 
 def spent(sums: tuple[int, ...]) -> Spent:
     """The other way: ``SUMS`` columns, or sums of them, or the first of them (``REPO_SUMS``)."""
-    i, o, r, c, usd, pico, lines, *unpriced = sums
-    if not unpriced:
+    if len(sums) == len(REPO_SUMS):
+        i, o, r, c, usd, pico, lines = sums
         return Spent(i, o, r, c, usd * PICO + pico, lines)
-    return Spent(i, o, r, c, usd * PICO + pico, lines, unpriced[0], unpriced[1] * PICO + unpriced[2])
+    i, o, r, c, usd, pico, lines, unpriced, unpriced_usd, unpriced_pico = sums
+    return Spent(i, o, r, c, usd * PICO + pico, lines, unpriced, unpriced_usd * PICO + unpriced_pico)
 
 
 def of_line(row: UsageRow) -> Spent:

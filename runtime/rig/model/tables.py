@@ -51,7 +51,7 @@ class Since:
     """The instant from which running totals count.
 
     Rows of ``history`` say how a total stood after each change of it: columns ``at``, and with ``prefix`` before them ``account``
-    (key of the total), ``lines`` (the how many-th change it was) and the sums. Times never fall as changes come (I10).
+    (``opened`` of the total), ``lines`` (the how many-th change it was) and the sums. Times never fall as changes come (I10).
     """
 
     history: Table[Any]
@@ -132,6 +132,11 @@ def _sums(prefix: str = "", names: tuple[str, ...] = spend.SUMS) -> tuple[tuple[
     return tuple((f"{prefix}{name}", INTEGER) for name in names)
 
 
+def _history(prefix: str, names: tuple[str, ...] = spend.SUMS) -> tuple[str, ...]:
+    """The index of a history, which has all that ``Since`` asks of it."""
+    return (f"{prefix}account", "at", f"{prefix}lines", *(f"{prefix}{name}" for name in names if name != "lines"))
+
+
 USAGE = Table(
     "usage",
     rows.UsageRow,
@@ -142,34 +147,40 @@ USAGE = Table(
         ("category", "TEXT"),
         ("at", "INTEGER"),
         *_sums(),
-        ("repo_account", "TEXT"),
+        ("repo_account", INTEGER),
         *_sums("repo_", spend.REPO_SUMS),
-        ("category_account", "TEXT"),
+        ("category_account", INTEGER),
         *_sums("category_"),
     ),
     lambda r: (
         *(r.agent, r.issue, r.execution, r.category, r.at),
         *spend.columns(spend.of_line(r)),
-        spend.account(r.agent, r.repo, r.display),
+        r.repo_account,
         *spend.columns(r.repo_total)[:_REPO],
-        spend.account(r.agent, r.category, r.display),
+        r.category_account,
         *spend.columns(r.category_total),
     ),
-    (("issue", "key"), ("repo_account", "at", "repo_lines"), ("category_account", "at", "category_lines")),
+    (("issue", "key"), _history("repo_", spend.REPO_SUMS), _history("category_")),
     spend.SUMS,
 )
 SPEND_BY_REPO = Table(
     "spend_by_repo",
     rows.SpendRow,
-    (("agent", "TEXT"), ("repo", "TEXT"), ("display", "TEXT"), ("last_at", "INTEGER"), *_sums(names=spend.REPO_SUMS)),
-    lambda r: (r.agent, r.repo, r.display, r.last_at, *spend.columns(r.total)[:_REPO]),
+    (
+        *(("agent", "TEXT"), ("repo", "TEXT"), ("display", "TEXT"), ("opened", "INTEGER"), ("last_at", "INTEGER")),
+        *_sums(names=spend.REPO_SUMS),
+    ),
+    lambda r: (r.agent, r.repo, r.display, r.opened, r.last_at, *spend.columns(r.total)[:_REPO]),
     sums=spend.REPO_SUMS,
 )
 SPEND_BY_CATEGORY = Table(
     "spend_by_category",
     rows.SpendRow,
-    (("agent", "TEXT"), ("category", "TEXT"), ("display", "TEXT"), ("last_at", "INTEGER"), *_sums()),
-    lambda r: (r.agent, r.category, r.display, r.last_at, *spend.columns(r.total)),
+    (
+        *(("agent", "TEXT"), ("category", "TEXT"), ("display", "TEXT"), ("opened", "INTEGER"), ("last_at", "INTEGER")),
+        *_sums(),
+    ),
+    lambda r: (r.agent, r.category, r.display, r.opened, r.last_at, *spend.columns(r.total)),
     sums=spend.SUMS,
 )
 SPEND_BY_DAY = Table(

@@ -155,16 +155,17 @@ class MemorySnapshot:
     def totals(self, query: Query[Any], by: tuple[str, ...], since: Since | None = None) -> list[tuple[Any, ...]]:
         groups: dict[tuple[Any, ...], list[int]] = {}
         before = {} if since is None else self._before(query.tenant, since)
-        for key, row in self._b._matching(query):
-            columns, past = _columns(query.table, row), before.get(key, {})
+        for _, row in self._b._matching(query):
+            columns = _columns(query.table, row)
+            past = before.get(columns["opened"], {}) if since else {}
             sums = groups.setdefault(tuple(columns[name] for name in by), [0] * len(query.table.sums))
             for place, name in enumerate(query.table.sums):
                 sums[place] += columns[name] - (past[f"{since.prefix}{name}"] if since and past else 0)
         return [(*group, *sums) for group, sums in groups.items()]
 
-    def _before(self, tenant: str, since: Since) -> dict[str, dict[str, Any]]:
-        """The newest change of each total before the instant, by its key."""
-        found: dict[str, dict[str, Any]] = {}
+    def _before(self, tenant: str, since: Since) -> dict[int, dict[str, Any]]:
+        """The newest change of each total before the instant, by when it was opened."""
+        found: dict[int, dict[str, Any]] = {}
         account, lines = f"{since.prefix}account", f"{since.prefix}lines"
         for row in self._b.rows.get((tenant, since.history.name), {}).values():
             columns = _columns(since.history, row)

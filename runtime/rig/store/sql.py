@@ -1,8 +1,9 @@
 """SQL that both of SQLite's sides share: how rows are decoded, how a ``Query`` reads, and what an error means."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
+from operator import add
 from typing import Any
 
 import msgspec
@@ -149,23 +150,39 @@ decode_totals = msgspec.json.Decoder(list[tuple[Any, ...]]).decode
 def totals(query: Query[Any], by: tuple[str, ...], since: Since | None) -> tuple[str, list[Any]]:
     """The statement and the arguments of ``Snapshot.totals``.
 
-    Its answer is one JSON array, for ``decode_totals`` (why, see ``in_one``).
+    Its answer is one JSON array, for ``decode_totals`` (why, see ``in_one``). With ``since`` it has a record for each running total,
+    for ``merged``: few fall together, and SQLite takes as long to group them as to find them.
     """
     columns = {name for name, _ in query.table.columns}
     if not by or not {*by, *query.table.sums} <= columns:
         raise KeyError(by)
-    groups = ", ".join(f"total.{name}" for name in by)
     rows, arguments = _matching(query, query.where, "*")
+    groups, sums = [f"total.{name}" for name in by], [f"total.{name}" for name in query.table.sums]
     if since is None:
-        sums, past = [f"sum(total.{name})" for name in query.table.sums], ""
+        added = ", ".join(f"sum({name})" for name in sums)
+        each = f"SELECT json_array({', '.join(groups)}, {added}) AS line FROM ({rows}) AS total GROUP BY {', '.join(groups)}"
     else:
-        sums = [f"sum(total.{name} - coalesce(past.{since.prefix}{name}, 0))" for name in query.table.sums]
-        table, account, lines = model_table(since.history.name), f"{since.prefix}account", f"{since.prefix}lines"
-        newest = f"tenant = ? AND {account} = total.key AND at < ? ORDER BY at DESC, {lines} DESC LIMIT 1"
-        past = f" LEFT JOIN {table} AS past ON past.rowid = (SELECT rowid FROM {table} WHERE {newest})"
-        arguments += (query.tenant, since.at)
-    each = f"SELECT json_array({groups}, {', '.join(sums)}) AS line FROM ({rows}) AS total{past} GROUP BY {groups}"
-    return f"SELECT '[' || coalesce(group_concat(line), '') || ']' FROM ({each})", arguments
+        account, lines = f"past.{since.prefix}account", f"past.{since.prefix}lines"
+        grown = ", ".join(f"total.{name} - past.{since.prefix}{name}" for name in query.table.sums)
+        newest = f"past.tenant = ? AND {account} = total.opened AND past.at < ? ORDER BY past.at DESC, {lines} DESC LIMIT 1"
+        past = f"SELECT json_array({', '.join(groups)}, {grown}) FROM {model_table(since.history.name)} AS past WHERE {newest}"
+        all_of_it = f"json_array({', '.join([*groups, *sums])})"
+        # in the order in which they were opened, which is the history's: each page of it is read once, not for each total
+        mine = f"SELECT rowid FROM {model_table(query.table.name)} WHERE tenant = ?"
+        rows = rows.replace("tenant = ?", f"rowid IN ({mine})", 1)
+        each = f"SELECT coalesce(({past}), {all_of_it}) AS line FROM ({rows}) AS total"
+        arguments = [query.tenant, since.at, *arguments]
+    return f"SELECT CAST('[' || coalesce(group_concat(line), '') || ']' AS BLOB) FROM ({each})", arguments
+
+
+def merged(records: Iterable[tuple[Any, ...]], width: int) -> list[tuple[Any, ...]]:
+    """Records whose first ``width`` values are the same as one, the others added up."""
+    groups: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+    for record in records:
+        group = record[:width]
+        known = groups.get(group)
+        groups[group] = record if known is None else (*group, *map(add, known[width:], record[width:]))
+    return list(groups.values())
 
 
 def prefix_end(prefix: str) -> str:

@@ -22,6 +22,7 @@ from rig.store.sql import (
     decode_totals,
     event_of,
     in_one,
+    merged,
     row_decoder,
     rows_decoder,
     select,
@@ -70,7 +71,8 @@ class SqliteSnapshot:
 
     def totals(self, query: Query[Any], by: tuple[str, ...], since: Since | None = None) -> list[tuple[Any, ...]]:
         sql, arguments = totals(query, by, since)
-        return decode_totals(self._execute(sql, arguments).fetchone()[0])
+        found = decode_totals(self._execute(sql, arguments).fetchone()[0])
+        return found if since is None else merged(found, len(by))
 
     def stream(self, tenant: str, stream: str, after_version: int = 0, limit: int | None = None) -> list[Event]:
         return self._events(

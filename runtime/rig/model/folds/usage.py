@@ -9,7 +9,7 @@ from rig.clock import iso
 from rig.model import identity
 from rig.model.events import Event
 from rig.model.folds.work import execution_of
-from rig.model.rows import AgentRow, SpendRow, Spent, Tokens, UsageRow
+from rig.model.rows import AgentRow, SpendRow, Tokens, UsageRow
 from rig.model.spend import account, display_tenant, of_line
 from rig.model.tables import (
     AGENTS,
@@ -101,15 +101,31 @@ def _entered(line: UsageRow, tables: Tables) -> UsageRow:
     by_repo = _added(SPEND_BY_REPO, account(agent, line.repo, display), line, tables, repo=line.repo)
     by_category = _added(SPEND_BY_CATEGORY, account(agent, line.category, display), line, tables, category=line.category)
     _added(SPEND_BY_DAY, account(date, agent, display), line, tables, date=date)
-    return replace(line, repo_total=by_repo, category_total=by_category)
+    return replace(
+        line,
+        repo_account=by_repo.opened,
+        repo_total=by_repo.total,
+        category_account=by_category.opened,
+        category_total=by_category.total,
+    )
 
 
-def _added(table: Table[SpendRow], key: str, line: UsageRow, tables: Tables, **of: Any) -> Spent:
+def _added(table: Table[SpendRow], key: str, line: UsageRow, tables: Tables, **of: Any) -> SpendRow:
     before = tables.get(table, key)
-    total = of_line(line) if before is None else before.total + of_line(line)
-    row = SpendRow(agent=line.agent, display=line.display, last_at=line.at, total=total, sequence=line.sequence, **of)
+    if before is None:
+        row = SpendRow(
+            agent=line.agent,
+            display=line.display,
+            opened=line.sequence,
+            last_at=line.at,
+            total=of_line(line),
+            sequence=line.sequence,
+            **of,
+        )
+    else:
+        row = replace(before, last_at=line.at, total=before.total + of_line(line), sequence=line.sequence)
     tables.put(table, key, row)
-    return total
+    return row
 
 
 def _cost(event: Event) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def totals(query: Query[Any], by: tuple[str, ...], since: Since | None) -> tuple
         sums = [f"sum(total.{name} - coalesce(past.{since.prefix}{name}, 0))::bigint" for name in query.table.sums]
         table, account, lines = model_table(since.history.name), f"{since.prefix}account", f"{since.prefix}lines"
         newest = (
-            f"SELECT * FROM {table} WHERE tenant = %s AND {account} = total.key AND at < %s "
+            f"SELECT * FROM {table} WHERE tenant = %s AND {account} = total.opened AND at < %s "
             f"ORDER BY at DESC NULLS LAST, {lines} DESC NULLS LAST LIMIT 1"
         )
         past = f" LEFT JOIN LATERAL ({newest}) AS past ON true"

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 
 from rig.clock import iso
 from rig.model.costs import dollars
@@ -136,7 +137,7 @@ def _grouped(sums: Sums) -> dict[str, dict[Any, Spent]]:
 
 
 def _total(parts: Iterable[Spent]) -> Spent:
-    return sum(parts, Spent())
+    return Spent(*map(sum, zip(*map(astuple, parts), strict=True)))
 
 
 def _tokens(spent: Spent) -> dict[str, int]:
