@@ -283,6 +283,15 @@ POSTS = st.tuples(
 )
 
 
+def test_what_names_an_execution_before_it_begins_is_no_step_of_it() -> None:
+    world = World()
+    for type_ in ("ISSUE_APPROVED", "CLI_STARTED", "WORK_STARTED", "CLI_COMPLETED"):
+        world.post(type_, 1, agentId="a", executionId="e1")
+    (row,) = [row for _, row in world.backend.select(Query(EXECUTIONS, "default", limit=10))]
+    assert [event.type for event in steps("e1", world.events, world.unapplied)] == ["work_started", "cli_completed"]
+    assert row.steps == 2
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.lists(POSTS, max_size=40), st.randoms(use_true_random=False))
 def test_any_history_is_a_tree_whose_sums_agree(history: list[tuple[str, dict[str, Any], int]], random: Any) -> None:

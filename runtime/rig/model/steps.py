@@ -12,8 +12,9 @@ from rig.model.rows import IssueRow
 
 
 def steps(execution: str, events: Iterable[Event], unapplied: Mapping[int, Any]) -> list[Event]:
-    """The steps of an execution among all the events of its issue, in order."""
+    """The steps of an execution among all the events of its issue, in order; what named it before it began is none."""
     row: IssueRow | None = None
+    begun = False
     found = []
     for event in sorted(events, key=lambda event: event.sequence):
         if event.sequence in unapplied:
@@ -21,6 +22,8 @@ def steps(execution: str, events: Iterable[Event], unapplied: Mapping[int, Any])
         body = msgspec.json.decode(event.body) if event.body else {}
         if issue.fold in FOLDS.get(event.type, ()):
             row = issue.step(row, event, body)[0]
-        if event.type in STEPS and execution_of(row, event.type, body) == execution:
+        if event.type == "work_started" and row is not None:
+            begun = begun or (row.execution or event.id) == execution
+        if begun and event.type in STEPS and execution_of(row, event.type, body) == execution:
             found.append(event)
     return found
