@@ -7,11 +7,11 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from rig import config, journal
 from rig.actors.stacks import dump_stacks_on
@@ -42,8 +42,27 @@ def run(options: ServeOptions, service: type[Service] = Service) -> int:
     journal.set_up()
     os.umask(0o077)
     out = sys.stdout
-    with contextlib.redirect_stdout(journal.Printed()), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with (
+        contextlib.redirect_stdout(journal.Printed()),
+        _not_forked(),
+        asyncio.Runner(loop_factory=_loop_factory()) as runner,
+    ):
         return runner.run(_serve(settings, out, service))
+
+
+@contextlib.contextmanager
+def _not_forked() -> Iterator[None]:
+    """Nothing forks the daemon meanwhile: the copy would hold its listener, its lock and its files. Programs start as ever."""
+
+    def refused() -> NoReturn:
+        raise RuntimeError('the daemon is not to be forked: start a program, or set isolate = "process"')
+
+    before = os.fork, os.forkpty
+    os.fork = os.forkpty = refused
+    try:
+        yield
+    finally:
+        os.fork, os.forkpty = before
 
 
 def _loop_factory() -> Any:

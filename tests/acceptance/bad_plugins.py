@@ -98,7 +98,7 @@ RAISES = "raise LookupError('every time')"
 HANGS = ("time.sleep(60)", "await asyncio.sleep(60)")
 """A thread that sleeps, and a coroutine; what holds the event loop itself is for ``isolate = "process"``."""
 MUTATES = "object.__setattr__(context, 'issue', 'changed')"
-FLOOD = "[logging.getLogger('rig.http').warning('line %d of a flood', n) for n in range(50_000)]; print('flood\\n' * 20_000)"
+FLOOD = "[logging.getLogger('rig.http').warning('line %d of a flood', n) for n in range(10_000)]; print('flood\\n' * 5_000)"
 
 PLUGINS = {
     "broken": "import nowhere_at_all",
@@ -108,6 +108,7 @@ PLUGINS = {
     "hangs_everywhere": MOMENTS.format(*HANGS) + THINGS.format(*HANGS, name="hangs_everywhere"),
     "exits": CHECKER.format("os._exit(3)", name="exits"),
     "floods": CHECKER.format(f"{FLOOD}; return rig.CheckResult()", name="floods"),
+    "forks": CHECKER.format("os.fork() or time.sleep(60); return rig.CheckResult()", name="forks"),
     "misspelt": "@rig.hookimpl\ndef rig_register_health_chekers(context):\n    return []",
     "config": "class C(rig.PluginConfig):\n    needed: int\nRIG_CONFIG = C",
     "mutates": MOMENTS.format(MUTATES, MUTATES),
@@ -121,10 +122,11 @@ EXPECTED = {
     "hangs_everywhere": ("quarantined", "timeout after", "plugin:hangs_everywhere"),
     "exits": ("quarantined", "Died: its process ended with status 3", "plugin:exits"),
     "floods": ("quarantined", "log records at once", "plugin:floods"),
+    "forks": ("enabled", "RuntimeError: the daemon is not to be forked", "forks"),
     "misspelt": ("load_error", "rig_register_health_chekers", "plugin:misspelt"),
     "config": ("config_error", "plugins.config.needed: Field required", "plugin:config"),
 }
-"""Plugin to its state, what its last error says, and the name under which deep health has it as degraded."""
+"""Plugin to its state, what its last error says, and the name under which deep health has it as not well."""
 
 
 def write(folder: Path, *only: str) -> Path:
