@@ -30,7 +30,7 @@ from rig.testing.policy import (
 from rig.testing.price import PriceSourceContract, PriceSourceFaults
 from rig.testing.provider import ProviderContract, ProviderFaults
 from rig.testing.receiver import Reaction, Received, Receiver
-from rig.testing.session import AskingSession, FakeChild, FakeSession
+from rig.testing.session import AskingSession, FakeChild, FakeSession, SteeredSession
 from rig.testing.signing import delivery
 from rig.testing.step import StepKindContract, StepKindFaults, step_context
 from rig.testing.suite import Suite, ThingSuite, check, must
@@ -66,6 +66,7 @@ __all__ = [
     "Received",
     "Receiver",
     "SeededIds",
+    "SteeredSession",
     "StepKindContract",
     "StepKindFaults",
     "Suite",

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
+from uuid import uuid4
 
 from rig.errors import ProcessError
-from rig.plugin.provider import MAX_LINE, Answer, Usage
+from rig.plugin.provider import MAX_LINE, Answer, Steer, Usage
 
 
 class FakeChild:
@@ -151,3 +152,32 @@ class AskingSession(FakeSession):
         self.asked.append((question, tuple(options)))
         said = options[0] if options else "yes"
         return None if deadline_seconds == 0 else Answer(said, {"approve": True, "deny": False}.get(said))
+
+
+class SteeredSession(FakeSession):
+    """A session whose agent can be told something on its way, with ``say``."""
+
+    def __init__(self, workspace: Path, config: Any = None, **rest: Any) -> None:
+        super().__init__(workspace, config, **rest)
+        self.steers: asyncio.Queue[Steer] = asyncio.Queue()
+        self.delivered: list[str] = []
+        """Texts that the agent has."""
+        self.rejected: list[tuple[str, str]] = []
+        """(text, reason) of those that its program would not take."""
+
+    def say(self, text: str) -> None:
+        """Say something; it waits until the provider asks for it."""
+        self.steers.put_nowait(Steer(str(uuid4()), text))
+
+    @property
+    def steer_waits(self) -> bool:
+        return not self.steers.empty()
+
+    async def next_steer(self) -> Steer:
+        return await self.steers.get()
+
+    async def steer_delivered(self, steer: Steer) -> None:
+        self.delivered.append(steer.text)
+
+    async def steer_rejected(self, steer: Steer, reason: str) -> None:
+        self.rejected.append((steer.text, reason))
