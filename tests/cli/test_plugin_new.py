@@ -93,18 +93,18 @@ def test_every_kind_is_formatted_and_lints_and_types_strictly(name: str, tmp_pat
             assert done.returncode == 0, (kind, done.stdout, done.stderr)
         (folder / "tests/test_plugin.py").rename(tmp_path / f"test_{kind}.py")
         places.append(folder / "src")
-    if len(name) == 1:
-        config = tmp_path / "mypy.ini"
-        config.write_text(f"[mypy]\nstrict = True\nexplicit_package_bases = True\nmypy_path = {':'.join(map(str, places))}\n")
-        done = subprocess.run(
-            [sys.executable, "-m", "mypy", "--config-file", str(config), "--cache-dir", str(tmp_path / "cache")]
-            + [str(p) for p in (*places, *tmp_path.glob("test_*.py"))],
-            cwd=tmp_path,
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stdout
+    if len(name) > 1:
+        return
+    config = tmp_path / "mypy.ini"
+    config.write_text(f"[mypy]\nstrict = True\nexplicit_package_bases = True\nmypy_path = {':'.join(map(str, places))}\n")
+    command = [sys.executable, "-m", "mypy", "--config-file", str(config), "--cache-dir", str(tmp_path / "cache")]
+    command += [str(place) for place in (*places, *tmp_path.glob("test_*.py"))]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    (hook,) = (tmp_path / "health/src").glob("*/__init__.py")
+    hook.write_text(hook.read_text().replace("return [Checker(context.config)]", 'return ["Checker"]'))
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, 'has incompatible type "str"' in done.stdout) == (1, True), done.stdout
 
 
 def test_the_wheel_has_the_templates(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from rig.text import one_line
 
 SECONDS = 60.0
 """How long one check may take."""
+LONGEST = 1_000_000
+"""Bytes of a line; more is not what the suites say, but what the plugin does on their pipe."""
 
 REFUSALS: dict[int, type[RigError]] = {kind.exit_code: kind for kind in (BadRequest, NotFound, ConfigError)}
 
@@ -97,7 +99,7 @@ class _Process:
             if not select.select([self._pipe], [], [], seconds)[0]:
                 self._silent = True
                 return None
-            if not (more := os.read(self._pipe, 65536)):
+            if not (more := os.read(self._pipe, 65536)) or len(self._rest) > LONGEST:
                 return None
             self._rest += more
         line, _, self._rest = self._rest.partition(b"\n")

@@ -1,5 +1,6 @@
 """``rig plugin``: what is loaded, how it does, switching it, and writing one."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def new(name: str, kind: str, folder: Path | None) -> None:
     for path in write(names, kind, place):
         say(one_line(str(path)))
     say()
-    say(one_line(f"next: cd {place} && pip install -e . && pytest && rig serve"))
+    say(one_line(f"next: cd {shlex.quote(str(place))} && pip install -e . && pytest && rig serve"))
 
 
 @plugin.command()

@@ -50,8 +50,12 @@ def main(text: str, config: str, first: int, pipe: int) -> int:
 
 def _given(tables: Mapping[str, Any], name: str) -> dict[str, Any]:
     """What a configuration file says of a plugin, as members of its suites."""
-    own = {"config": tables.get("plugins", {}).get(name), "provider_config": tables.get("providers", {}).get(name)}
-    return {member: value for member, value in own.items() if value is not None}
+    found = {}
+    for member, section in (("config", "plugins"), ("provider_config", "providers")):
+        of = tables.get(section)
+        if isinstance(of, dict) and isinstance(own := of.get(name), dict):
+            found[member] = own
+    return found
 
 
 def _suites(hooks: tuple[str, ...]) -> list[tuple[str, type[Suite]]]:

@@ -16,7 +16,7 @@ from rig.plugin.provider import ProviderRegistration, SessionResult
 from rig.testing import hostile
 from rig.testing.calls import Outcome, attempt, ends_when_cancelled
 from rig.testing.samples import sample
-from rig.testing.session import FakeChild, FakeSession
+from rig.testing.session import AskingSession, FakeChild, FakeSession, SteeredSession
 from rig.testing.suite import ThingSuite, check, must
 
 AT_ONCE = 6
@@ -42,6 +42,19 @@ class Swapped(FakeSession):
         child = await super().spawn(self.program, **rest)
         self.argv[-1] = list(argv)
         return child
+
+
+class Spoken(SteeredSession):
+    """Somebody has said something before the agent began, and says more while it works."""
+
+    def __init__(self, *arguments: Any, **rest: Any) -> None:
+        super().__init__(*arguments, **rest)
+        self.say("Use the other branch.")
+
+    async def progress(self, message: str, **totals: Any) -> None:
+        await super().progress(message, **totals)
+        if len(self.messages) == 1:
+            self.say("a\u202eb" * 10_000)
 
 
 class Lost(FakeSession):
@@ -102,7 +115,7 @@ class _Providers(ThingSuite):
             must(good, f"{name}: raised {outcome.error!r}, which is no rig.RigError ({kind.__name__})")
             if outcome.error is None:
                 must_be_a_result(registration, outcome.answer)
-            if kind is not FakeSession and kind is not Lost and not session.argv:
+            if issubclass(kind, Unspawnable | Swapped) and not session.argv:
                 raise SkipTest("it starts no program")
             must_be_reports(registration, session)
             return outcome
@@ -168,6 +181,16 @@ class ProviderFaults(_Providers):
     async def test_a_lost_lease_ends_the_session(self) -> None:
         for registration in self._ready():
             await self._runs(Lost, registration)
+
+    @check
+    async def test_what_people_say_on_the_way_is_borne(self) -> None:
+        for registration in self._ready():
+            await self._runs(Spoken, registration)
+
+    @check
+    async def test_a_session_that_can_ask_ends_too(self) -> None:
+        for registration in self._ready():
+            await self._runs(AskingSession, registration)
 
     @check
     async def test_hostile_prompts_are_borne(self) -> None:
