@@ -5,7 +5,7 @@ import os
 from contextlib import suppress
 from typing import Any
 
-from rig import Asks, Child, ProcessError, RigError, Session, SessionResult, Steer, Steered
+from rig import Asks, Child, ProcessError, Resumable, RigError, Session, SessionResult, Steer, Steered
 from rig_claude import control
 from rig_claude.config import ClaudeConfig
 from rig_claude.stream import NO_SESSION, Reading, decoded
@@ -115,6 +115,7 @@ class Conversation:
 
     async def _pump(self, child: Child) -> None:
         async for batch in child.lines():
+            known = self.reading.session_id
             before, ended = (self.reading.turns, self.reading.steps), self.reading.result
             lines: list[str] = []
             for line in batch:
@@ -130,6 +131,8 @@ class Conversation:
                     lines += self.reading.feed(line)
             if lines:
                 await self._session.log(lines, "agent")
+            if known is None and self.reading.session_id and isinstance(self._session, Resumable):
+                await self._session.can_resume(self.reading.session_id)
             if (self.reading.turns, self.reading.steps) != before:
                 message = f"turn {self.reading.turns}"
                 await self._session.progress(message, turns=self.reading.turns, steps=self.reading.steps)

@@ -6,7 +6,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from rig import Answer, Asks, PluginError, ProcessError, RigError, Session, SessionResult, Steer, Steered, __version__
+from rig import (
+    Answer,
+    Asks,
+    PluginError,
+    ProcessError,
+    Resumable,
+    RigError,
+    Session,
+    SessionResult,
+    Steer,
+    Steered,
+    __version__,
+)
 from rig_codex.approvals import APPROVALS, ASKS_USER, decision, question, refusal
 from rig_codex.config import CodexConfig, prepare
 from rig_codex.connection import Connection, Refused, Unknown
@@ -109,6 +121,8 @@ class Conversation:
         if not isinstance(identity, str) or not identity:
             raise PluginError("codex started a thread without an id")
         self._reading.began(identity, answer.get("model"))
+        if isinstance(self._session, Resumable):
+            await self._session.can_resume(identity)
         version = str(said.get("userAgent") or "?").partition(" ")[0]
         await self._session.log([f"[session] {identity} model {self._reading.model} version {version}"], "agent")
 

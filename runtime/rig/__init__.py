@@ -64,6 +64,7 @@ if TYPE_CHECKING:
         Child,
         Provider,
         ProviderRegistration,
+        Resumable,
         Session,
         SessionResult,
         Steer,
@@ -89,7 +90,7 @@ _HOMES = {
     "rig.plugin.notifier": "Notification Notifier",
     "rig.plugin.operations": "OperationRequest PluginOperation",
     "rig.plugin.pricing": "ModelPrice PriceSource",
-    "rig.plugin.provider": "Answer Asks Child Provider ProviderRegistration Session SessionResult Steer Steered Usage",
+    "rig.plugin.provider": "Answer Asks Child Provider ProviderRegistration Resumable Session SessionResult Steer Steered Usage",
     "rig.plugin.steps": "StepContext StepKind StepResult",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -137,6 +138,7 @@ __all__ = [
     "ProviderSetup",
     "ProvidersContext",
     "Reply",
+    "Resumable",
     "RigError",
     "RunChanges",
     "RunContext",

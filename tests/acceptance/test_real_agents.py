@@ -172,11 +172,15 @@ def test_an_abort_interrupts_its_turn(tmp_path: Path, agent: Agent) -> None:
         assert not list((daemon.data / "homes").glob("*"))
 
 
-def test_a_session_is_gone_on_with_after_the_daemon_was_started_again(tmp_path: Path, agent: Agent) -> None:
+@pytest.mark.parametrize("kill", [False, True], ids=["stopped", "killed"])
+def test_a_session_is_gone_on_with_after_the_daemon_was_started_again(tmp_path: Path, agent: Agent, kill: bool) -> None:
     with agent.working(tmp_path, hang_at=1) as (api, daemon, repo):
         stream = create(daemon)
         daemon.wait_for(api.hanging.is_set, 30)
-        assert daemon.stop() == 0
+        if kill:
+            daemon.kill()
+        else:
+            assert daemon.stop() == 0
         asked = len(api.bodies)
         api.release()
         daemon.start()

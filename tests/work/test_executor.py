@@ -40,6 +40,7 @@ class Notes:
     usages: list[Usage] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
+    sessions: list[str] = field(default_factory=list)
     steers: list[tuple[str, str | None]] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
     ends: dict[str, Finished] = field(default_factory=dict)
@@ -69,6 +70,9 @@ class Notes:
         self.questions.append(question)
         await asyncio.sleep(deadline_seconds or 0)
         return Answer(options[0]) if options else None
+
+    async def resumable(self, order: WorkOrder, session: str) -> None:
+        self.sessions.append(session)
 
     async def steered(self, order: WorkOrder, steer: Steer, refused: str | None) -> None:
         self.steers.append((steer.id, refused))

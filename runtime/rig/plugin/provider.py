@@ -186,6 +186,18 @@ class Steered(Protocol):
         ...
 
 
+@runtime_checkable
+class Resumable(Protocol):
+    """A session that a later attempt may go on with even if Rig is killed; a provider asks ``isinstance(session, Resumable)``."""
+
+    async def can_resume(self, session_id: str) -> None:
+        """Say as early as may be what a later attempt's ``Session.resume`` is to be, should this one never say how it ended.
+
+        Its home directory is kept with it. Raises Conflict when the lease was lost.
+        """
+        ...
+
+
 class Provider(Protocol):
     """Drives sessions of one kind of agent."""
 

@@ -305,7 +305,7 @@ class Dispatch:
             return [(lease, _execution_of(lease, snapshot)) for lease in mine]
 
         found: list[tuple[LeaseRow, ExecutionRow | None]] = await self._store.read(left)
-        runs = [Running(e.id, e.process_group, e.process_started) for _, e in found if e is not None]
+        runs = [Running(e.id, e.process_group, e.process_started, e.home) for _, e in found if e is not None]
         recovered = await self._executor.recover(runs)
         unproven = {r.execution for r in recovered if not r.ended}
         streams = {e.id: lease.issue for lease, e in found if e is not None}
@@ -315,7 +315,15 @@ class Dispatch:
             if execution is not None and execution.id in unproven:
                 log.error("processes of execution %s could not be ended; its issue is not handed out again", execution.id)
             retry = None if execution is not None and execution.id in unproven else self._clock.now()
-            fail = commands.Fail(agent=lease.agent, lease=lease.id, fence=lease.fence, reason=INTERRUPTED, retry_at=retry)
+            fail = commands.Fail(
+                agent=lease.agent,
+                lease=lease.id,
+                fence=lease.fence,
+                reason=INTERRUPTED,
+                retry_at=retry,
+                session=execution.session if execution is not None else None,
+                home=execution.home if execution is not None else None,
+            )
             try:
                 await self._system.ask("issue", CALL, lease.issue, fail)
             except Conflict as error:

@@ -106,6 +106,10 @@ class LogReporter:
     ) -> Answer | None:
         return await self._questions.ask(order, question, options, deadline_seconds)
 
+    async def resumable(self, order: WorkOrder, session: str) -> None:
+        body = {"executionId": order.execution, "sessionId": session, "home": order.home or order.execution}
+        await self._event(order, "execution_progressed", body)
+
     async def steered(self, order: WorkOrder, steer: Steer, refused: str | None) -> None:
         type_ = "steer_delivered" if refused is None else "steer_rejected"
         await self._event(order, type_, {"steerId": steer.id, "executionId": order.execution, "reason": refused})

@@ -147,6 +147,10 @@ class Reporter(Protocol):
         """Put a question and wait for its answer; None when nobody answered in time, Conflict when the lease ended first."""
         ...
 
+    async def resumable(self, order: WorkOrder, session: str) -> None:
+        """A later order may go on with ``session`` even if nothing else is heard of this one."""
+        ...
+
     async def steered(self, order: WorkOrder, steer: Steer, refused: str | None) -> None:
         """The agent was told something, or its program ``refused`` it for a reason."""
         ...

@@ -112,6 +112,8 @@ def _count(row: IssueRow, event: Event, body: dict[str, Any], tables: Tables) ->
         changes["turns"] = body["turns"]
     if isinstance(body.get("processGroup"), int):
         changes |= {"process_group": body["processGroup"], "process_started": body.get("processStarted")}
+    if event.type == "execution_progressed" and body.get("sessionId"):
+        changes |= {"session": body["sessionId"], "home": body.get("home")}
     tables.put(EXECUTIONS, found.id, replace(found, **changes))
 
 
@@ -149,8 +151,8 @@ def _close(before: IssueRow, after: IssueRow, event: Event, body: dict[str, Any]
                 commit=body.get("commit") or execution.commit,
                 result=body.get("result") or execution.result,
                 branch=after.branch or execution.branch,
-                session=body.get("sessionId") or execution.session,
-                home=body.get("home") or execution.home,
+                session=body.get("sessionId"),  # whatever ends it says whether it can be gone on with
+                home=body.get("home"),
                 turns=body["turns"] if isinstance(body.get("turns"), int) else execution.turns,
                 pr_number=after.pr_number,
             ),
