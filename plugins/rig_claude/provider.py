@@ -32,6 +32,7 @@ def arguments(config: ClaudeConfig, model: str | None, max_turns: int, resume: s
     """The command line. The prompt is not in it: it may be long, begin with a dash, and argv is public."""
     argv = [config.command, "-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"]
     argv.append("--replay-user-messages")  # says what of it the agent has been told
+    argv.append("--include-partial-messages")  # says what each answer has cost in tokens, before the session ends
     limits = [n for n in (config.max_turns, max_turns) if n]
     if limits:
         argv += ["--max-turns", str(min(limits))]
@@ -131,6 +132,8 @@ class Conversation:
                     lines += self.reading.feed(line)
             if lines:
                 await self._session.log(lines, "agent")
+            for usage in self.reading.due():
+                await self._session.usage(usage)
             if known is None and self.reading.session_id and isinstance(self._session, Resumable):
                 await self._session.can_resume(self.reading.session_id)
             if (self.reading.turns, self.reading.steps) != before:

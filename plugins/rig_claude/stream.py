@@ -29,7 +29,13 @@ class Reading:
     result: Mapping[str, Any] | None = None
     """The closing object of the last turn, None while one runs."""
     _seen: dict[str, Usage] = field(default_factory=dict)
-    """Answers since the last closing object."""
+    """Answers since the last closing object, as they began: their output counts are too low."""
+    _exact: dict[str, Usage] = field(default_factory=dict)
+    """Those of them that are over, as they ended."""
+    _going: dict[str, tuple[str, Mapping[str, Any]]] = field(default_factory=dict)
+    """The answers under way, by the tool call that runs the agent that gets them: id and message."""
+    _due: list[Usage] = field(default_factory=list)
+    _reported: list[Usage] = field(default_factory=list)
     _spent: list[Usage] = field(default_factory=list)
     """What the closing objects said so far."""
     _turns: int = 0
@@ -51,19 +57,47 @@ class Reading:
                 return self._assistant(message)
             case "user" if isinstance(message, dict):
                 return list(_results(message))
+            case "stream_event" if isinstance(data.get("event"), dict):
+                self._part(str(data.get("parent_tool_use_id")), data["event"])
             case "result":
-                self.result, self._seen = data, {}
+                self.result, self._seen, self._exact = data, {}, {}
                 self._turns += _count(data, "num_turns")
                 self._spent = self._told(data)
         return []
 
     def usage(self) -> list[Usage]:
-        """The session's tokens, one entry a model, with disjoint counts.
+        """The session's tokens that ``due`` has not given, one entry a model, with disjoint counts.
 
-        Taken from the closing object; where a turn has none, from the starts of the answers seen, whose output counts are too
-        low but whose input counts are right.
+        Taken from the closing object; where a turn has none, from the answers seen. What an answer that was cut short put out is
+        not known. A cost that the program says is the whole session's: it comes along only where it can't count beside that of
+        the tokens given before, which is where the price table decides.
         """
-        return [*self._spent, *_sums(self._seen.values())]
+        return _less([*self._spent, *_sums((self._seen | self._exact).values())], self._reported)
+
+    def due(self) -> list[Usage]:
+        """The tokens of answers that are over since it was asked last, but for the one that ends a turn.
+
+        So they are known should nothing more be heard of the session. Each counts as told.
+        """
+        given, self._due = self._due, []
+        self._reported += given
+        return given
+
+    def _part(self, agent: str, event: Mapping[str, Any]) -> None:
+        """A part of an answer: its beginning has the input's counts, its end those of all."""
+        message, delta = event.get("message"), event.get("delta")
+        if event.get("type") == "message_start" and isinstance(message, dict):
+            self._going[agent] = (str(message.get("id")), message)
+        elif event.get("type") == "message_delta" and agent in self._going and isinstance(event.get("usage"), dict):
+            identity, message = self._going.pop(agent)
+            began = message.get("usage")
+            counts = {
+                **(began if isinstance(began, dict) else {}),
+                **{k: v for k, v in event["usage"].items() if v is not None},
+            }
+            usage = self._exact[identity] = _usage(_model(message.get("model")) or self.model, counts, None)
+            if isinstance(delta, dict) and delta.get("stop_reason") == "tool_use":
+                self._due.append(usage)
 
     def _told(self, result: Mapping[str, Any]) -> list[Usage]:
         """What the session has spent by a closing object: its counts by model are the session's so far, the others one turn's."""
@@ -173,6 +207,32 @@ def _sums(usages: Iterable[Usage]) -> list[Usage]:
         Usage(model, given, made, read, created)
         for model, (given, made, read, created) in sums
         if given + made + read + created
+    ]
+
+
+def _less(whole: Iterable[Usage], told: Iterable[Usage]) -> list[Usage]:
+    """``whole`` without what was told of it, whatever name a model had then: no token counts twice."""
+    entries = [(usage, list(_counts(usage))) for usage in whole]
+    rest = [(usage.model, list(_counts(usage))) for usage in told]
+    for same in (True, False):
+        for model, counts in rest:
+            for usage, left in entries:
+                if (usage.model == model) is same:
+                    for index, count in enumerate(counts):
+                        taken = min(count, left[index])
+                        left[index] -= taken
+                        counts[index] -= taken
+    return [
+        replace(
+            usage,
+            input_tokens=left[0],
+            output_tokens=left[1],
+            cache_read_tokens=left[2],
+            cache_creation_tokens=left[3],
+            cost_usd=usage.cost_usd if left == list(_counts(usage)) or any(left[2:]) else None,
+        )
+        for usage, left in entries
+        if any(left)
     ]
 
 

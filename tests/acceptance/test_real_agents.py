@@ -182,9 +182,9 @@ def test_a_session_is_gone_on_with_after_the_daemon_was_started_again(tmp_path: 
         else:
             assert daemon.stop() == 0
         asked = len(api.bodies)
-        api.release()
         daemon.start()
-        daemon.wait_for(lambda: len(executions(daemon)) == 2, 30)
+        daemon.wait_for(lambda: len(executions(daemon)) == 2, 30)  # what a killed one left is ended by then
+        api.release()
         before, after = [[line["text"] for line in followed(daemon, execution)] for execution in executions(daemon, 2)]
         branch = in_review(daemon, stream)["branch"]
         assert session(before) == session(after)

@@ -28,6 +28,15 @@ def _session(tmp_path: Path, claude: str, api: Anthropic, kind: type[LocalSessio
     return kind(workspace, config, environment={"HOME": str(home), "ANTHROPIC_API_KEY": "made-up"}, **rest)
 
 
+def _spent(session: LocalSession) -> dict[str, int]:
+    return {
+        "inputTokens": sum(u.input_tokens for u in session.usages),
+        "outputTokens": sum(u.output_tokens for u in session.usages),
+        "cacheReadTokens": sum(u.cache_read_tokens for u in session.usages),
+        "cacheCreationTokens": sum(u.cache_creation_tokens for u in session.usages),
+    }
+
+
 async def test_a_real_session_writes_exactly_the_file_and_reports_exactly_the_tokens(tmp_path: Path, claude: str) -> None:
     async with Anthropic() as api:
         session = _session(tmp_path, claude, api, prompt="--not-an-option\n" + "long " * 60_000)
@@ -35,12 +44,11 @@ async def test_a_real_session_writes_exactly_the_file_and_reports_exactly_the_to
         assert result.ok, (result.reason, session.lines)
         assert [f.name for f in session.workspace.iterdir()] == [api.file_name]
         assert (session.workspace / api.file_name).read_text() == api.file_text
-        (usage,) = session.usages
-        total = api.total
-        assert (usage.input_tokens, usage.output_tokens) == (total.input, total.output)
-        assert (usage.cache_read_tokens, usage.cache_creation_tokens) == (total.cache_read, total.cache_creation)
-        assert usage.model == "claude-sonnet-4-5"
-        assert usage.cost_usd is not None
+        first, usage = session.usages
+        assert first.output_tokens == api.turns[0].output, "told as soon as its answer is over"
+        assert _spent(session) == api.spent
+        assert {first.model, usage.model} == {"claude-sonnet-4-5"}
+        assert (first.cost_usd, usage.cost_usd is None) == (None, False)
         assert api.words in session.lines
         assert any(line.startswith("[tool] Bash ") and api.file_name in line for line in session.lines)
         assert (result.summary, result.turns) == (api.words, 2)
@@ -57,6 +65,31 @@ async def test_a_real_session_writes_exactly_the_file_and_reports_exactly_the_to
         assert resumed.session_id == result.session_id
         assert again.usages[0].output_tokens == api.turns[1].output
         assert "--not-an-option" in json.dumps(api.bodies[-1])
+
+
+def test_no_token_counts_twice_whatever_its_model_is_called_at_the_end() -> None:
+    def answer(identity: str, model: str, reason: str, *counts: int) -> list[dict[str, Any]]:
+        names = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+        begin, end = (
+            dict(zip(names, (counts[0], 1, *counts[2:]), strict=True)),
+            {"output_tokens": counts[1], "input_tokens": None},
+        )
+        message = {"id": identity, "model": model, "usage": begin}
+        delta = {"type": "message_delta", "delta": {"stop_reason": reason}, "usage": end}
+        return [{"type": "stream_event", "event": event} for event in ({"type": "message_start", "message": message}, delta)]
+
+    reading = Reading()
+    for part in answer("m1", "claude-x-4-20250929", "tool_use", 5, 70, 900, 20):
+        reading.feed(json.dumps(part).encode())
+    assert reading.due() == [Usage("claude-x-4-20250929", 5, 70, 900, 20)]
+    for part in answer("m2", "claude-x-4-20250929", "end_turn", 3, 10, 920, 0):
+        reading.feed(json.dumps(part).encode())
+    assert reading.due() == []
+    assert reading.usage() == [Usage("claude-x-4-20250929", 3, 10, 920, 0)], "so far, should it end without a word"
+    counts = {"inputTokens": 8, "outputTokens": 80, "cacheReadInputTokens": 1820, "cacheCreationInputTokens": 20}
+    models = {"claude-x-4": {**counts, "costUSD": 0.5}, "claude-h": {"inputTokens": 9, "costUSD": 0.25}}
+    reading.feed(json.dumps({"type": "result", "modelUsage": models}).encode())
+    assert reading.usage() == [Usage("claude-x-4", 3, 10, 920, 0, "0.500000"), Usage("claude-h", 9, cost_usd="0.250000")]
 
 
 @pytest.mark.parametrize(("hang_at", "requests", "turns"), [(0, 2, 2), (1, 3, 3)])
@@ -80,8 +113,7 @@ async def test_it_is_told_in_its_turn_else_by_another(
         last = json.dumps(api.bodies[-1])
         assert all(json.dumps(word)[1:-1] in last for word in words)
         assert not any("right" in part for part in session.argv[0])
-        spent = [session.usages[0].input_tokens, session.usages[0].output_tokens]
-        assert spent == [api.spent["inputTokens"], api.spent["outputTokens"]]
+        assert _spent(session) == api.spent
 
 
 async def test_what_is_said_after_the_last_turn_is_left_for_the_next_attempt(tmp_path: Path, claude: str) -> None:
