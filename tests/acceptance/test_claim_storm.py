@@ -9,11 +9,12 @@ import contextlib
 import json
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from tests.acceptance.claimers import Claimer, Record, read_record
 from tests.acceptance.daemon import Daemon
 from tests.checkers.history import Limits, Verdict, check
 from tests.checkers.leases import Entry
+from tests.servers.postgres import PostgresServer
 
 GRACE = 3
 WAIT, LATE = 10.0, 5.0
@@ -42,14 +44,25 @@ class Size:
     processes: int
     each: int
     """Claimers in each of the processes, which do not."""
-    daemon_kills: int
+    kills: int
+    """How often the daemon is killed."""
+    freezes: int
+    """How often it is stopped for a while, as by a laptop that sleeps."""
     pause: float
     """Seconds between two kills of a process, on average."""
     seconds: float
 
 
-SMALL = Size(issues=200, here=6, processes=2, each=3, daemon_kills=1, pause=1.5, seconds=60)
-FULL = Size(issues=2000, here=26, processes=6, each=4, daemon_kills=3, pause=0.7, seconds=300)
+SMALL = Size(issues=200, here=6, processes=2, each=3, kills=1, freezes=0, pause=1.5, seconds=60)
+FULL = Size(issues=2000, here=26, processes=6, each=4, kills=3, freezes=2, pause=0.7, seconds=300)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A store for the daemon."""
+
+    arguments: list[str]
+    restart_server: Callable[[], None] | None = None
 
 
 @dataclass
@@ -60,6 +73,8 @@ class Storm:
     size: Size
     seed: str
     folder: Path
+    restart_server: Callable[[], None] | None = None
+    """Has the store's server crash and start again, where it has one."""
     down: list[tuple[int, int]] = field(default_factory=list)
     grace: list[tuple[int, int]] = field(default_factory=list)
     kills: int = 0
@@ -80,7 +95,7 @@ class Storm:
             async with asyncio.timeout(self.size.seconds), asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._claimer(keys.pop(), n, record)) for n in range(self.size.here)]
                 tasks += [group.create_task(self._kill_claimers(keys)), group.create_task(self._meddle())]
-                killer = group.create_task(self._kill_daemon())
+                killer = group.create_task(self._disturb())
                 await self._watch()
                 await killer
                 for task in tasks:
@@ -156,16 +171,32 @@ class Storm:
         child.stdin.close()
         return child
 
-    async def _kill_daemon(self) -> None:
-        """Kill it when about a third, two thirds … of the issues are done, and start it again on the same port."""
-        for number in range(1, self.size.daemon_kills + 1):
-            share = (number + self.dice.uniform(-0.2, 0.2)) / (self.size.daemon_kills + 1)
+    async def _disturb(self) -> None:
+        """Kill the daemon and start it again on the same port, freeze it, crash its store: each after some more issues are done."""
+        befalls = [self._kill_daemon] * self.size.kills + [self._freeze_daemon] * self.size.freezes
+        befalls += [self._crash_server] if self.restart_server is not None else []
+        self.dice.shuffle(befalls)
+        for number, befall in enumerate(befalls, 1):
+            share = (number + self.dice.uniform(-0.2, 0.2)) / (len(befalls) + 1)
             while len(self.done) < share * self.size.issues:
                 await asyncio.sleep(0.02)
             begin = time.time_ns() // 1000
-            await asyncio.to_thread(self.daemon.kill)
-            await asyncio.to_thread(self._start)
+            await asyncio.to_thread(befall)
             self.down.append((begin, time.time_ns() // 1000 + 1_000_000))
+
+    def _kill_daemon(self) -> None:
+        self.daemon.kill()
+        self._start()
+
+    def _freeze_daemon(self) -> None:
+        assert self.daemon.process is not None
+        self.daemon.process.send_signal(signal.SIGSTOP)
+        time.sleep(2.5)
+        self.daemon.process.send_signal(signal.SIGCONT)
+
+    def _crash_server(self) -> None:
+        assert self.restart_server is not None
+        self.restart_server()
 
     async def _meddle(self) -> None:
         """An operator takes issues from whoever has them, assigns some to an agent that lives, and declares a few done."""
@@ -209,7 +240,7 @@ def free_port() -> int:
 
 
 @contextlib.asynccontextmanager
-async def stormed(size: Size, folder: Path, store: list[str]) -> AsyncIterator[Storm]:
+async def stormed(size: Size, folder: Path, store: Place) -> AsyncIterator[Storm]:
     seed = os.environ.get("RIG_TEST_SEED") or str(random.SystemRandom().randrange(10**9))
     print(f"\nRIG_TEST_SEED={seed}")
     config = f"""
@@ -219,8 +250,8 @@ max_retry_backoff_ms = 300
 [duties]
 lease_grace_seconds = {GRACE}
 """
-    daemon = Daemon(folder / "rig", config=config, arguments=["--port", str(free_port()), *store])
-    storm = Storm(daemon, size, seed, folder / "records")
+    daemon = Daemon(folder / "rig", config=config, arguments=["--port", str(free_port()), *store.arguments])
+    storm = Storm(daemon, size, seed, folder / "records", store.restart_server)
     try:
         await storm.rage()
         yield storm
@@ -233,17 +264,17 @@ def told(storm: Storm, found: Verdict, log: list[Entry], seconds: float) -> str:
     return (
         f"seed {storm.seed}: {storm.size.issues} issues done in {seconds:.0f} s, {len(log)} events, {found.grants} leases, "
         f"{found.pushed} of them assigned before "
-        f"({dict(found.ended)}), {storm.kills} processes killed, the daemon {len(storm.down)} times, "
+        f"({dict(found.ended)}), {storm.kills} processes killed, the daemon {storm.size.kills} times, "
         f"the head waited {found.longest_wait:.2f} s at most\n{answers}"
     )
 
 
-async def weather(size: Size, folder: Path, store: list[str]) -> None:
+async def weather(size: Size, folder: Path, store: Place) -> None:
     began = time.monotonic()
     async with stormed(size, folder, store) as storm:
         seconds = time.monotonic() - began
         exported: list[dict[str, Any]] = [
-            json.loads(line) for line in storm.daemon.rig("export", *store, check=True).stdout.splitlines()
+            json.loads(line) for line in storm.daemon.rig("export", *store.arguments, check=True).stdout.splitlines()
         ]
         log = [Entry.of(line) for line in exported if line["tenant"] == "default"]
         found = storm.judged(log)
@@ -251,7 +282,8 @@ async def weather(size: Size, folder: Path, store: list[str]) -> None:
         assert not found.faults, f"seed {storm.seed}: {len(found.faults)} faults: " + "; ".join(map(str, found.faults[:20]))
         assert storm.streamed == [(e.sequence, e.type, e.data) for e in log[: len(storm.streamed)]]
         assert [file.read_text() for file in storm.folder.glob("*.err") if file.stat().st_size] == []
-        assert (len(storm.down), storm.kills > 0) == (size.daemon_kills, True)
+        assert len(storm.down) == size.kills + size.freezes + (store.restart_server is not None)
+        assert storm.kills > 0
         for share in ("lease_expired", "work_completed", "issue_done", "work_failed", "issue_unassigned"):
             assert found.ended[share], share
         assert found.answers["heartbeat 409"] + found.answers["complete 409"] + found.answers["start 409"] > 0
@@ -261,22 +293,25 @@ async def weather(size: Size, folder: Path, store: list[str]) -> None:
         groups = [stream["groups"].get("agents", {}) for stream in storm.daemon.ask("GET", "/api/streams").json.values()]
         assert sum(group.get("pending", 0) for group in groups) == 0
         assert storm.daemon.stop() == 0
-        checked = storm.daemon.rig("rebuild", "--check", *store)
+        checked = storm.daemon.rig("rebuild", "--check", *store.arguments)
         assert checked.returncode == 0, checked.stdout
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def store(request: pytest.FixtureRequest) -> list[str]:
-    """The arguments that choose the store."""
-    return ["--store", request.getfixturevalue("postgres_url")] if request.param == "postgres" else []
+def store(request: pytest.FixtureRequest) -> Place:
+    """Where the daemon keeps its log."""
+    if request.param == "sqlite":
+        return Place([])
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    return Place(["--store", request.getfixturevalue("postgres_url")], server.restart)
 
 
-async def test_a_storm_of_claimers_breaks_no_promise_of_the_queue(tmp_path: Path, store: list[str]) -> None:
+async def test_a_storm_of_claimers_breaks_no_promise_of_the_queue(tmp_path: Path, store: Place) -> None:
     """I8, I9, I13"""
     await weather(SMALL, tmp_path, store)
 
 
 @pytest.mark.slow
-async def test_fifty_claimers_on_two_thousand_issues_break_no_promise_of_the_queue(tmp_path: Path, store: list[str]) -> None:
-    """I8, I9, I13"""
+async def test_fifty_claimers_on_two_thousand_issues_break_no_promise_of_the_queue(tmp_path: Path, store: Place) -> None:
+    """I8, I9, I13, F11"""
     await weather(FULL, tmp_path, store)
