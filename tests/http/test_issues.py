@@ -167,6 +167,10 @@ async def test_jobs_are_paged_newest_first(edge: Edge) -> None:
         await edge.post("/api/assignments/claim", {"agentId": "a"})
     _, page = await edge.get("/api/jobs?page=1&limit=2")
     assert (page["total"], page["limit"], [j["issueId"] for j in page["jobs"]]) == (3, 2, ["acme/web#3", "acme/web#2"])
+    for number, issues in ((2, ["acme/web#1"]), (3, []), (10**11, [])):
+        _, page = await edge.get(f"/api/jobs?page={number}&limit=2")
+        assert (page["total"], [j["issueId"] for j in page["jobs"]]) == (3, issues)
+    assert (await edge.get("/api/jobs?chainId=x"))[1]["total"] == 0
     for query, limit in (("limit=0", 1), ("limit=1000", 100), ("limit=x", 20), ("page=-5", 20), ("page=--5", 20)):
         _, page = await edge.get(f"/api/jobs?{query}")
         assert (page["limit"], page["page"]) == (limit, 1)

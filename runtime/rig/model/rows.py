@@ -184,6 +184,8 @@ class JobRow(Row, frozen=True, kw_only=True):
     """Work that one agent is asked to do, whatever asked for it; has 1..n executions."""
 
     id: str
+    number: int = 0
+    """The how many-th job of its tenant it is, from 1, in the order in which they were made."""
     issue: str | None = None
     source: str = ""
     type: str = ""
@@ -199,6 +201,12 @@ class JobRow(Row, frozen=True, kw_only=True):
     ended_at: Micros | None = None
     reason: str | None = None
     result: str | None = None
+
+
+class CountRow(Row, frozen=True, kw_only=True):
+    """How many rows a read model has that none is ever deleted from, so that its lists need not count them. Key: its name."""
+
+    rows: int
 
 
 class ExecutionRow(Row, frozen=True, kw_only=True):

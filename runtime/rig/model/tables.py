@@ -105,10 +105,11 @@ ENTRIES = Table("entries", rows.EntryRow, (), lambda r: ())
 JOBS = Table(
     "jobs",
     rows.JobRow,
-    (("state", "TEXT"), ("issue", "TEXT"), ("created_at", "INTEGER")),
-    lambda r: (r.state, r.issue, r.created_at),
-    (("created_at", "key"),),
+    (("state", "TEXT"), ("issue", "TEXT"), ("number", "INTEGER")),
+    lambda r: (r.state, r.issue, r.number),
+    (("number",),),
 )
+COUNTS = Table("counts", rows.CountRow, (), lambda r: ())
 EXECUTIONS = Table(
     "executions",
     rows.ExecutionRow,
@@ -232,6 +233,7 @@ ALL: tuple[Table[Any], ...] = (
     STREAMS,
     ENTRIES,
     JOBS,
+    COUNTS,
     EXECUTIONS,
     LEASES,
     USAGE,

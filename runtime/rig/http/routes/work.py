@@ -16,7 +16,7 @@ from rig.model.decide import job as commands
 from rig.model.events import Event
 from rig.model.rows import ExecutionRow, JobRow
 from rig.model.steps import steps
-from rig.model.tables import EXECUTIONS, JOBS, Query
+from rig.model.tables import COUNTS, EXECUTIONS, JOBS, Query, Where
 from rig.store.port import Snapshot
 from rig.store.units import Committed, Outcome
 from rig.wire import views
@@ -124,11 +124,13 @@ async def list_jobs(ask: Ask) -> web.StreamResponse:
     chain = ask.text("chainId")
 
     def job(snapshot: Snapshot) -> bytes:
-        query = Query(JOBS, tenant, order=("-created_at",), limit=limit, offset=(page - 1) * limit)
-        rows = [] if chain else [row for _, row in snapshot.page(query)]
+        count = None if chain else snapshot.get(COUNTS, tenant, JOBS.name)
+        total = 0 if count is None else count.rows
+        newest: Where = (("number", "<=", total - (page - 1) * limit),)
+        rows = [row for _, row in snapshot.page(Query(JOBS, tenant, newest, ("-number",), limit))] if total else []
         shown = answers.Jobs(
             jobs=[views.job(row) for row in rows],
-            total=0 if chain else snapshot.count(query),
+            total=total,
             page=page,
             limit=limit,
             as_of=snapshot.as_of(tenant),
