@@ -223,3 +223,11 @@ def test_the_plugins_of_this_repository_load_without_a_fault() -> None:
         host.provider("command").configure({})
     with pytest.raises(ConfigError, match="ask_seconds"):
         host.provider("claude").configure({"approval": "ask", "ask_seconds": 0})
+
+
+def test_a_plugin_that_floods_the_log_while_it_is_imported_has_a_strike(make_plugin: MakePlugin) -> None:
+    code = "from rig.quota import WRITING\nfor _ in range(5_000): WRITING.get().admits(0.0)"
+    _, records = _load(make_plugin("loud", code))
+    record = records["loud"]
+    assert (record.state, record.strikes) == ("enabled", 1)
+    assert (record.last_error or "").startswith("import: 4900 log records at once")

@@ -6,12 +6,13 @@ a loop that holds the interpreter lock) the guard can't either; that is what ``i
 """
 
 import asyncio
+import contextlib
 import contextvars
 import dataclasses
 import inspect
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any
@@ -171,9 +172,8 @@ class Guard:
         self.calls += 1
         self.timed += 1
         began = time.monotonic()
-        writing = WRITING.set(self._quota)
-        future = in_thread(function, *map(handed, args))  # with a copy of the context
-        WRITING.reset(writing)
+        with self._writing():
+            future = in_thread(function, *map(handed, args))  # with a copy of the context
         try:
             answer = future.result(deadline)
         except FutureTimeout as error:
@@ -189,6 +189,22 @@ class Guard:
         if not self._flooded(what, began):
             self._note(what, began, "ok")
         return answer
+
+    @contextlib.contextmanager
+    def loading(self) -> Iterator[None]:
+        """While this lasts the plugin is imported: what it logs is on its account, and a flood of it a strike."""
+        began = time.monotonic()
+        with self._writing():
+            yield
+        self._flooded("import", began)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        writing = WRITING.set(self._quota)
+        try:
+            yield
+        finally:
+            WRITING.reset(writing)
 
     def _flooded(self, what: str, began: float) -> bool:
         """Record a call that did well and wrote far too much about it."""
@@ -255,15 +271,12 @@ class Guard:
 
     async def _answer(self, function: Callable[..., Any], args: list[Any]) -> Any:
         """Run the plugin's code, which writes on the plugin's account, and its threads too."""
-        writing = WRITING.set(self._quota)
-        try:
+        with self._writing():
             if inspect.iscoroutinefunction(function):
                 self._began[asyncio.current_task()] = time.monotonic()
                 return await function(*args)
             answer = await self._in_thread(function, args)
             return await answer if isinstance(answer, Awaitable) else answer
-        finally:
-            WRITING.reset(writing)
 
     async def _in_thread(self, function: Callable[..., Any], args: list[Any]) -> Any:
         async with self._width:

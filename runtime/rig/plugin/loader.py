@@ -160,7 +160,8 @@ class Loader:
 
     def _try(self, plugin: Loaded) -> None:
         try:
-            self._admit(plugin)
+            with plugin.guard.loading():
+                self._admit(plugin)
         except Broken as broken:
             self.fail(plugin, broken.state, broken.text)
 
