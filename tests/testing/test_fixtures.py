@@ -3,10 +3,13 @@
 import urllib.request
 from pathlib import Path
 
+import pytest
+
+from rig import BadSignature
 from rig.clock import ManualClock
 from rig.ids import SeededIds
 from rig.plugin.provider import Asks, Session
-from rig.testing import AskingSession, FakeSession, Reaction, Receiver
+from rig.testing import AskingSession, FakeSession, Reaction, Receiver, Subject, signed_delivery
 
 
 def test_time_and_ids_are_the_tests_own(rig_clock: ManualClock, rig_ids: SeededIds) -> None:
@@ -37,3 +40,15 @@ async def test_a_session_runs_real_programs_and_ends_them(rig_session: FakeSessi
     assert await child.wait() < 0
     assert isinstance(AskingSession(tmp_path), Asks)
     assert not isinstance(rig_session, Asks)
+
+
+def test_a_plugin_is_loaded_as_the_daemon_does_it_and_takes_what_its_sender_signs() -> None:
+    subject = Subject("rig_github")
+    assert (subject.name, subject.error) == ("github", None)
+    (source,) = subject.registered("rig_register_webhook_sources")
+    source.verify(signed_delivery("github", secret="s"), ["s"])
+    with pytest.raises(BadSignature):
+        source.verify(signed_delivery("standard"), ["s"])
+    assert (
+        Subject("rig_github", {"misspelt": 1}).error == "config_error: plugins.github.misspelt: Extra inputs are not permitted"
+    )

@@ -31,8 +31,9 @@ from rig.testing.price import PriceSourceContract, PriceSourceFaults
 from rig.testing.provider import ProviderContract, ProviderFaults
 from rig.testing.receiver import Reaction, Received, Receiver
 from rig.testing.session import AskingSession, FakeChild, FakeSession, SteeredSession
-from rig.testing.signing import delivery
+from rig.testing.signing import delivery, signed_delivery
 from rig.testing.step import StepKindContract, StepKindFaults, step_context
+from rig.testing.subject import Subject
 from rig.testing.suite import Suite, ThingSuite, check, must
 from rig.testing.webhook import WebhookSourceContract, WebhookSourceFaults
 
@@ -69,6 +70,7 @@ __all__ = [
     "SteeredSession",
     "StepKindContract",
     "StepKindFaults",
+    "Subject",
     "Suite",
     "ThingSuite",
     "WebhookSourceContract",
@@ -79,5 +81,6 @@ __all__ = [
     "must",
     "notification",
     "operation_request",
+    "signed_delivery",
     "step_context",
 ]

@@ -3,12 +3,15 @@
 import base64
 import json
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 from rig.plugin.contexts import WebhookDelivery
 from rig.signatures import mac, sign_standard
 
 Signer = Callable[[bytes, str, int], Mapping[str, str]]
 """(body, secret, time in seconds) to the headers that sign it."""
+
+Way = Literal["standard", "github", "gitlab", "linear", "hmac"]
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of thirty-two bytes ok!").decode()
 OTHER = "whsec_" + base64.b64encode(b"another one of thirty-two bytes!").decode()
@@ -43,7 +46,8 @@ def hmac(body: bytes, secret: str, at: int) -> dict[str, str]:
     return {"x-signature": mac(secret, body).hex(), "x-signature-256": mac(secret, body).hex()}
 
 
-SIGNERS: tuple[Signer, ...] = (standard, github, gitlab, linear, hmac)
+WAYS: Mapping[str, Signer] = {"standard": standard, "github": github, "gitlab": gitlab, "linear": linear, "hmac": hmac}
+SIGNERS: tuple[Signer, ...] = tuple(WAYS.values())
 
 BODY = json.dumps(
     {"type": "ISSUE_APPROVED", "repo": "acme/shop", "issueNumber": 42, "title": "Add a cart", "action": "opened"}
@@ -58,3 +62,8 @@ def delivery(
     """A delivery that came at ``at`` (seconds since 1970) with these headers."""
     lower = {name.lower(): value for name, value in (headers or {}).items()}
     return WebhookDelivery(body, lower, source=source, at=at * 1_000_000)
+
+
+def signed_delivery(way: Way, body: bytes = BODY, secret: str = SECRET, *, at: int = NOW, source: str = "") -> WebhookDelivery:
+    """A delivery that is signed as Standard Webhooks, GitHub, GitLab or Linear do, or with a bare HMAC in ``X-Signature``."""
+    return delivery(body, WAYS[way](body, secret, at), at=at, source=source)
