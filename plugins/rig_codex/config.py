@@ -12,6 +12,15 @@ SERVER = "rig"
 """Name of the model API in the program's ``config.toml``."""
 
 
+CONFINE = ("sandbox", "--", "true")
+"""What to ask the program whether it can confine commands on this machine: it does when that ends with 0."""
+
+UNCONFINED = (
+    "codex can't confine commands on this machine (it needs unprivileged user namespaces, or bubblewrap): allow them, or set "
+    'providers.codex.sandbox = "danger-full-access" and let its commands do all that your user may'
+)
+
+
 class CodexConfig(ProviderConfig):
     """``[providers.codex]``. ``env`` grants the API key: ``env = { OPENAI_API_KEY = "$SECRET:OPENAI_API_KEY" }``."""
 
@@ -32,7 +41,8 @@ class CodexConfig(ProviderConfig):
     ask_seconds: int | None = Field(None, ge=1)
     """How long a human has to answer before it counts as refused; unset: as long as the lease lives."""
     sandbox: Literal["read-only", "workspace-write", "danger-full-access"] | None = None
-    """Sandbox of the agent's commands; unset is `danger-full-access` with `auto`, else `workspace-write`."""
+    """Sandbox of the agent's commands; unset is `workspace-write`. Where the machine can't confine them a session fails, unless
+    it is `danger-full-access`."""
 
     @property
     def approval_policy(self) -> str:
@@ -41,7 +51,11 @@ class CodexConfig(ProviderConfig):
 
     @property
     def sandbox_mode(self) -> str:
-        return self.sandbox or ("danger-full-access" if self.approval == "auto" else "workspace-write")
+        return self.sandbox or "workspace-write"
+
+    @property
+    def confined(self) -> bool:
+        return self.sandbox_mode != "danger-full-access"
 
 
 def settings(config: CodexConfig, model: str | None) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import shutil
 
 from rig import CheckResult, HealthContext, NothingToCheck
 from rig.probes import Probe
-from rig_codex.config import CodexConfig
+from rig_codex.config import CONFINE, UNCONFINED, CodexConfig
 
 
 class CodexLogin:
@@ -18,9 +18,10 @@ class CodexLogin:
 
     def __init__(self) -> None:
         self._probe = Probe()
+        self._sandbox = Probe()
 
     async def check(self, context: HealthContext) -> CheckResult | NothingToCheck:
-        """``codex --version``, and the key's name among what is granted."""
+        """``codex --version``, the key's name among what is granted, and whether its sandbox works here."""
         setup = context.providers().get("codex")
         if setup is None:
             return NothingToCheck()
@@ -35,6 +36,10 @@ class CodexLogin:
         said = await self._probe.ask([program, "--version"], {})
         if said is None:
             return CheckResult("Degraded", "the program has not answered yet")
-        return (
-            CheckResult() if said.status == 0 else CheckResult("Unreachable", f"the program does not run: exit {said.status}")
-        )
+        if said.status != 0:
+            return CheckResult("Unreachable", f"the program does not run: exit {said.status}")
+        if config.confined:
+            confined = await self._sandbox.ask([program, *CONFINE], {})
+            if confined is not None and confined.status != 0:
+                return CheckResult("Unreachable", UNCONFINED)
+        return CheckResult()

@@ -20,7 +20,7 @@ from rig import (
     __version__,
 )
 from rig_codex.approvals import APPROVALS, ASKS_USER, decision, question, refusal
-from rig_codex.config import CodexConfig, prepare
+from rig_codex.config import CONFINE, UNCONFINED, CodexConfig, prepare
 from rig_codex.connection import Connection, Refused, Unknown
 from rig_codex.stream import Reading, TurnEnd, heard
 
@@ -40,9 +40,27 @@ class CodexProvider:
 
     name = "codex"
 
+    def __init__(self) -> None:
+        self._confining: set[str] = set()
+        """Programs that were seen to confine commands here."""
+
     async def run(self, session: Session) -> SessionResult:
-        conversation = Conversation(session)
-        return await conversation.run()
+        if not await self._confines(session):
+            return SessionResult(False, UNCONFINED)
+        return await Conversation(session).run()
+
+    async def _confines(self, session: Session) -> bool:
+        """Whether the commands of a session are confined as its configuration says; never widened without a word."""
+        config: CodexConfig = session.config
+        if not config.confined or config.command in self._confining:
+            return True
+        child = await session.spawn([config.command, *CONFINE])
+        async for batch in child.lines():
+            await session.log([line.decode("utf-8", "replace") for line in batch], "system")
+        if await child.wait() != 0:
+            return False
+        self._confining.add(config.command)
+        return True
 
 
 class Conversation:

@@ -67,7 +67,7 @@ async def test_a_real_session_writes_exactly_the_file_and_reports_exactly_the_to
         assert [m[1:] for m in session.messages][-1] == (2, 1)
         assert len(api.bodies) == 2
         assert api.keys == {"Bearer made-up"}
-        assert session.argv == [[codex, "app-server"]]
+        assert session.argv == [[codex, "sandbox", "--", "true"], [codex, "app-server"]]
         assert "made-up" not in (tmp_path / "home" / ".codex" / "config.toml").read_text()
 
     async with OpenAI() as other, _session(tmp_path, codex, other, prompt="And now?", resume=result.session_id) as again:
@@ -131,6 +131,34 @@ async def test_a_session_has_no_more_turns_than_it_may(
         assert _spent(session) == api.spent
 
 
+@pytest.mark.parametrize(("sandbox", "written"), [(None, False), ("danger-full-access", True)])
+async def test_auto_stays_in_its_workspace_unless_it_is_told_otherwise(
+    tmp_path: Path, codex: str, sandbox: str | None, written: bool
+) -> None:
+    outside = Path(f"/var/tmp/rig-test-{tmp_path.name}-{os.getpid()}")
+    try:
+        async with OpenAI() as api, _session(tmp_path, codex, api, sandbox=sandbox) as session:
+            api.file_name = str(outside)
+            assert (await CodexProvider().run(session)).ok
+            assert outside.exists() is written
+    finally:
+        outside.unlink(missing_ok=True)
+
+
+async def test_where_commands_cannot_be_confined_a_session_fails_before_it_begins(tmp_path: Path, codex: str) -> None:
+    program = tmp_path / "codex"
+    program.write_text(f'#!/bin/sh\n[ "$1" = sandbox ] && {{ echo "no namespaces"; exit 1; }}\nexec {codex} "$@"\n')
+    program.chmod(0o755)
+    async with OpenAI() as api:
+        async with _session(tmp_path, str(program), api) as session:
+            result = await CodexProvider().run(session)
+            assert (result.ok, result.session_id, session.lines) == (False, None, ["no namespaces"])
+            assert "providers.codex.sandbox" in result.reason
+            assert api.bodies == []
+        async with _session(tmp_path, str(program), api, sandbox="danger-full-access") as session:
+            assert (await CodexProvider().run(session)).ok
+
+
 async def test_a_thread_that_is_gone_is_started_afresh(tmp_path: Path, codex: str) -> None:
     gone = "01a20e39-2c3a-7ce1-bed1-f0dc3dcc15f8"
     async with OpenAI() as api, _session(tmp_path, codex, api, resume=gone) as session:
@@ -166,7 +194,7 @@ async def test_a_program_that_is_killed_fails_the_session(tmp_path: Path, codex:
     async with OpenAI(hang_at=0) as api, _session(tmp_path, codex, api) as session:
         running = asyncio.create_task(CodexProvider().run(session))
         await asyncio.wait_for(api.hanging.wait(), 20)
-        os.killpg(session.processes[0].pid, signal.SIGKILL)
+        os.killpg(session.processes[-1].pid, signal.SIGKILL)
         result = await asyncio.wait_for(running, 20)
         assert (result.ok, result.reason) == (False, "codex ended before its turn did")
 

@@ -7,6 +7,7 @@ import pytest
 
 from rig import CheckResult, HealthContext, NothingToCheck, ProviderSetup
 from rig_claude.health import ClaudeLogin
+from rig_codex.config import UNCONFINED
 from rig_codex.health import CodexLogin
 from tests.acceptance.daemon import Daemon, running
 
@@ -86,6 +87,17 @@ async def test_a_program_that_says_something_else_degrades(tmp_path: Path) -> No
     assert result == CheckResult("Degraded", "the program does not say whether it is logged in (exit 2)")
     told = context(tmp_path, "codex", settings={"command": str(tmp_path / "codex")}, granted=("OPENAI_API_KEY",))
     assert await CodexLogin().check(told) == CheckResult("Unreachable", "the program does not run: exit 2")
+
+
+@pytest.mark.parametrize("sandbox", [None, "read-only", "danger-full-access"])
+async def test_a_machine_that_cannot_confine_codex_is_said_unless_it_need_not(tmp_path: Path, sandbox: str | None) -> None:
+    program = tmp_path / "codex"
+    program.write_text('#!/bin/sh\n[ "$1" != sandbox ]\n')
+    program.chmod(0o755)
+    settings = {"command": str(program), **({"sandbox": sandbox} if sandbox else {})}
+    told = context(tmp_path, "codex", settings=settings, granted=("OPENAI_API_KEY",))
+    expected = CheckResult() if sandbox == "danger-full-access" else CheckResult("Unreachable", UNCONFINED)
+    assert await CodexLogin().check(told) == expected
 
 
 def dependency(daemon: Daemon, name: str) -> Any:

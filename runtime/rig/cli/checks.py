@@ -3,6 +3,8 @@
 import os
 import shutil
 import stat
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,23 +63,55 @@ def of_vault(data_dir: Path, key_file: Path) -> Finding:
     return Finding("ok", "vault", f"the master key of {VARIABLE if given else key_file} opens what is sealed")
 
 
+INSTALL = {"claude": "npm install -g @anthropic-ai/claude-code", "codex": "npm install -g @openai/codex"}
+"""Programs of providers, and how each is installed."""
+
+
 def of_programs(configuration: "Configuration", which: Which = shutil.which) -> Iterator[Finding]:
     """Git, and the programs of the providers that may run."""
     git = which("git")
     yield Finding("ok", "git", git) if git else Finding("fail", "git", "not found; worktrees need it")
-    table = configuration.settings.providers.get("claude", {})
-    command = str(table.get("command", "claude"))
-    wanted = "claude" in configuration.settings.providers or configuration.settings.dispatch.provider == "claude"
-    needed = wanted and configuration.settings.dispatch.enabled
-    found = which(command)
-    if found:
-        yield Finding("ok", "claude", found)
-    else:
-        how = "install it: npm install -g @anthropic-ai/claude-code"
-        yield Finding("fail" if needed else "warn", "claude", f"{command} is not on PATH; {how}")
+    settings = configuration.settings
+    for name, how in INSTALL.items():
+        table = settings.providers.get(name, {})
+        command = str(table.get("command", name))
+        wanted = name in settings.providers or settings.dispatch.provider == name
+        if not wanted and name != "claude":
+            continue
+        found = which(command)
+        if found is None:
+            yield Finding(
+                "fail" if wanted and settings.dispatch.enabled else "warn", name, f"{command} is not on PATH; install it: {how}"
+            )
+        else:
+            yield Finding("ok", name, found)
+            if name == "codex" and table.get("sandbox") != "danger-full-access":
+                yield _of_codex_sandbox(found)
+
+
+def _of_codex_sandbox(program: str) -> Finding:
+    """Whether codex can confine the commands of its sessions on this machine."""
+    with tempfile.TemporaryDirectory(prefix="rig-doctor-") as home:
+        try:
+            asked = subprocess.run(
+                [program, "sandbox", "--", "true"],
+                cwd=home,
+                env=os.environ | {"HOME": home},
+                capture_output=True,
+                timeout=20,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return Finding("warn", "codex", "its sandbox could not be tried")
+    if asked.returncode == 0:
+        return Finding("ok", "codex", "it can confine its commands to their workspace")
+    how = 'allow user namespaces or install bubblewrap, or set providers.codex.sandbox = "danger-full-access"'
+    return Finding("fail", "codex", f"it can't confine its commands on this machine, so its sessions fail: {how}")
 
 
 def of_sandbox(which: Which = shutil.which) -> Finding:
     """What keeps agents apart from their user: nothing of Rig's own."""
     there = "bubblewrap is installed, yet Rig does not use it" if which("bwrap") else "there is no sandbox"
-    return Finding("warn", "sandbox", f"{there}: agents run as your user and may do what you may")
+    return Finding(
+        "warn", "sandbox", f"{there}: agents run as your user and may do what you may; codex confines its commands itself"
+    )
