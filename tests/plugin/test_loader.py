@@ -231,3 +231,15 @@ def test_a_plugin_that_floods_the_log_while_it_is_imported_has_a_strike(make_plu
     record = records["loud"]
     assert (record.state, record.strikes) == ("enabled", 1)
     assert (record.last_error or "").startswith("import: 4900 log records at once")
+
+
+def test_many_plugins_that_hang_hold_up_the_start_little_longer_than_one(make_plugin: MakePlugin) -> None:
+    hangs = "import threading; threading.Event().wait(30)"
+    registers = "import threading\n@rig.hookimpl\ndef rig_register_providers(): threading.Event().wait(30)"
+    began = time.monotonic()
+    entries = [make_plugin(f"a{n}", hangs if n % 2 else registers) for n in range(5)]
+    _, records = _load(*entries, make_plugin("z", GOOD), load_seconds=1.0)
+    assert 1.6 < time.monotonic() - began < 4
+    assert [records[f"a{n}"].state for n in range(5)] == ["load_error"] * 5
+    assert sorted((records[f"a{n}"].last_error or "").rpartition(" ")[0].split()[-1] for n in range(5)) == ["0.2"] * 4 + ["1"]
+    assert records["z"].state == "enabled"

@@ -7,8 +7,10 @@ such as ``">=0.1,<0.2"``, and ``RIG_CONFIG``, the pydantic model of its ``[plugi
 
 import importlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
@@ -49,7 +51,7 @@ class PluginSettings:
     folder: Path | None = None
     """``[plugins] dir``: one-file plugins."""
     load_seconds: float = 10.0
-    """How long an import or a registration may take."""
+    """How long an import or a registration may take. What plugins before it were late takes from that, down to a fifth."""
     call_seconds: float = 5.0
     """How long a call into a webhook source may take."""
     strikes: int = STRIKES
@@ -133,6 +135,8 @@ class Loader:
         self._settings = settings
         self._entries = entries
         self._on_fault = on_fault
+        self._lost = 0.0
+        """Seconds that late plugins have taken."""
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
 
@@ -174,6 +178,7 @@ class Loader:
 
     def enable(self, plugin: Loaded) -> None:
         """Put a disabled plugin's hooks back in, or load it again where that failed; blocking."""
+        self._lost = 0.0
         plugin.state = "enabled"
         if plugin.module is None:
             plugin.guard.last_error = None
@@ -196,7 +201,8 @@ class Loader:
                 continue
             arguments = [context(rig_version=rig.__version__, plugin=plugin.entry.name, config=plugin.config)][:arity]
             try:
-                given = plugin.guard.call_blocking(hook, function, *arguments, deadline=self._settings.load_seconds)
+                with self._patience() as seconds:
+                    given = plugin.guard.call_blocking(hook, function, *arguments, deadline=seconds)
                 if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
                     raise Broken("load_error", f"{hook} must return a list, not {type(given).__name__}")
                 for thing in given:
@@ -259,7 +265,8 @@ class Loader:
 
         process = PluginProcess(plugin.entry.name, plugin.entry, _own(table, None), self._settings.load_seconds)
         try:
-            opened = process.start()
+            with self._patience():
+                opened = process.start()
         except Died as died:
             raise Broken("load_error", str(died)) from None
         if opened.state != "enabled":
@@ -268,14 +275,27 @@ class Loader:
         plugin.hooks = tuple(opened.hooks)
         plugin.process = process
 
+    @contextmanager
+    def _patience(self) -> Iterator[float]:
+        """How many seconds the plugin's code may take now; the daemon is to start, however many plugins hang."""
+        whole = self._settings.load_seconds
+        seconds, began = max(whole / 5, whole - self._lost), time.monotonic()
+        try:
+            yield seconds
+        finally:
+            spent = time.monotonic() - began
+            if spent >= seconds:
+                self._lost += spent
+
     def _timely(self, function: Callable[[], Any], what: str) -> Any:
         """The answer of the plugin's code, or Broken when it raises anything or takes too long."""
         future = in_thread(function)
         try:
-            return future.result(self._settings.load_seconds)
+            with self._patience() as seconds:
+                return future.result(seconds)
         except FutureTimeout as error:
             if not future.done():
-                raise Broken("load_error", f"{what} took longer than {self._settings.load_seconds:g} s") from None
+                raise Broken("load_error", f"{what} took longer than {seconds:g} s") from None
             raise Broken("load_error", describe(error)) from None
         except ConfigError:
             raise
