@@ -1,5 +1,6 @@
 """Each suite finds what is wrong with a plugin of its kind, and says it."""
 
+import gc
 import textwrap
 from typing import Any
 
@@ -24,6 +25,7 @@ from rig.testing import (
     Suite,
     WebhookSourceContract,
     WebhookSourceFaults,
+    step,
 )
 from tests.testing.conftest import Judge
 
@@ -402,3 +404,18 @@ BAD: list[tuple[type[Suite], str, str, str]] = [
 def test_what_is_wrong_is_found_and_said(judge: Judge, suite: type[Suite], check: str, code: str, reason: str) -> None:
     found: Any = judge(suite, check, code)
     assert (found.verdict, reason in found.reason) == ("failed", True), (found, code)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_what_never_ends_fails_its_check_and_holds_nothing_up(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step, "SECONDS", 0.2)
+    stubborn = """
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            pass
+    """
+    found = judge(StepKindFaults, "a step that is cancelled ends at once", filled(STEP, stubborn))
+    gc.collect()  # where the stubborn one is told that nobody waits for it
+    assert (found.verdict, found.reason) == ("failed", "odd: still running 1 s after it was cancelled")

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 from unittest import SkipTest
 
+from rig.plugin.guard import FAREWELL
 from rig.testing.held import Held
 from rig.testing.subject import Subject, Target, addressed
 
@@ -32,8 +33,12 @@ def check(body: Callable[[S], Awaitable[None]]) -> Callable[[S], None]:
 
     @wraps(body)
     def run(self: S) -> None:
-        with asyncio.Runner() as runner:
-            runner.run(_watched(self, body))
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_until_complete(_watched(self, body))
+        finally:
+            _close(loop)
 
     return run
 
@@ -51,6 +56,20 @@ async def _watched(suite: S, body: Callable[[S], Awaitable[None]]) -> None:
         loop.set_default_executor(ThreadPoolExecutor(1))  # closing the loop waits for this one, and not for a stuck thread
     left = await held.settle()
     must(not left, f"it leaves behind: {', '.join(left[:5])}")
+
+
+def _close(loop: asyncio.AbstractEventLoop) -> None:
+    """End a loop as asyncio does, but for what will not end: that is left, where asyncio would wait for ever."""
+    try:
+        if left := asyncio.all_tasks(loop):
+            for task in left:
+                task.cancel()
+            loop.run_until_complete(asyncio.wait(left, timeout=FAREWELL))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
 
 
 class Suite:
