@@ -81,10 +81,8 @@ class BatchRun:
             self._answers = self._backend.outcomes(scopes)
         streams: dict[str, set[str]] = {}
         for item in work:
-            if isinstance(item, Unit):
-                streams.setdefault(item.tenant, set()).update(
-                    [event.stream for event in item.events if "\0" not in event.stream]
-                )
+            names = [event.stream for event in item.events] if isinstance(item, Unit) else [item.job_id]
+            streams.setdefault(item.tenant, set()).update([name for name in names if "\0" not in name])
         self._engine.look_up(streams)
 
     def _guarded(self, step: Callable[[Any], Result], item: Unit | Claim) -> Result:
