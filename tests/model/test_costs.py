@@ -1,5 +1,6 @@
 """Which amount counts for a usage line (R0-43 … R0-46, R0-52)."""
 
+import time
 from decimal import ROUND_HALF_EVEN, Decimal
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from rig.model.costs import PICO, Price, cost, dollars, picodollars
 from rig.model.rows import Tokens
 from rig.plugin.pricing import ModelPrice
-from rig.prices import PriceBook
+from rig.prices import PriceBook, book
 from rig_genai_prices.source import GenaiPrices
 
 SONNET = Price(3_000_000, 15_000_000, 300_000, 3_750_000, 6_000_000)
@@ -78,3 +79,20 @@ def test_what_no_price_can_be_is_as_good_as_none(dollars_per_million: str) -> No
 @pytest.mark.parametrize("pico", [0, 1, 499_999, 500_000, 500_001, 1_500_000, 2_500_000, 231_672_750_000, 10**25 + 1_500_000])
 def test_dollars_are_rounded_to_six_places_with_halves_to_even(pico: int) -> None:
     assert dollars(pico) == float((Decimal(pico) / PICO).quantize(Decimal("0.000001"), ROUND_HALF_EVEN))
+
+
+def test_a_source_that_hangs_is_asked_once_and_the_next_one_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(book, "PATIENCE", 0.01)
+    asked: list[str] = []
+
+    class Hangs:
+        name = "hangs"
+
+        def price(self, model: str) -> ModelPrice | None:
+            asked.append(model)
+            time.sleep(0.02)
+            return None
+
+    found = PriceBook(sources=lambda: [Hangs(), GenaiPrices()]).price("anthropic/claude-sonnet-4-5-20250929[1m]")
+    assert len(asked) == 1
+    assert found is not None

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 import tomllib
 from collections.abc import Callable, Iterable
 from decimal import Decimal
@@ -19,6 +20,9 @@ ALIASES = {"opus": "claude-opus-5-5", "sonnet": "claude-sonnet-5-5", "haiku": "c
 
 HIGHEST = 1_000_000
 """Dollars for a million tokens; with dearer ones, sums of large ledgers would outgrow their columns."""
+
+PATIENCE = 4.0
+"""Seconds after which a source is asked for no further spelling of a model's name."""
 
 _SUFFIX = re.compile(r"\[[^\]]*\]$")
 _DATE = re.compile(r"-20\d{6}$")
@@ -91,7 +95,10 @@ class PriceBook:
                 return self._override[name], self._file
         for source in tuple(self._sources()):
             asked.append(source.name)
+            began = time.monotonic()
             for name in names:
+                if time.monotonic() - began > PATIENCE:
+                    break  # it hangs: who posts usage waits for it
                 found = source.price(name)
                 price = None if found is None else _pico(found)
                 if price is not None:
