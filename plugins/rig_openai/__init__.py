@@ -16,4 +16,4 @@ def rig_register_providers(context: ProvidersContext) -> Sequence[ProviderRegist
     from rig_openai.provider import OpenAIProvider
 
     names = dict.fromkeys((*NAMES, *context.config.names))
-    return [ProviderRegistration(name, OpenAIProvider(name), OpenAIConfig) for name in names]
+    return [ProviderRegistration(name, OpenAIProvider(name), OpenAIConfig, steers=True) for name in names]

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from rig import Asks, PluginError, Session, SessionResult
+from rig import Asks, PluginError, Resumable, Session, SessionResult, Steered
 from rig_openai.answers import Answer, ToolCall
 from rig_openai.config import OpenAIConfig
 from rig_openai.conversation import Conversation, plain, result, said
@@ -60,6 +60,8 @@ class Loop:
         self._plain = self._config.tool_calls == "text"
         self._repeats = Repeats()
         self._model = ""
+        self._limit = min((n for n in (self._config.max_turns, session.max_turns) if n), default=0)
+        """Answers of the model, 0 for any number."""
         self._turns = 0
         self._steps = 0
         self._empty = 0
@@ -97,6 +99,8 @@ class Loop:
         if conversation is None:
             conversation = await asyncio.to_thread(Conversation.begin, home)
         self._conversation = conversation
+        if isinstance(session, Resumable):
+            await session.can_resume(conversation.identity)
         await session.log([f"[session] {conversation.identity} model {self._model} at {self._server.address}"], "agent")
         await asyncio.to_thread(conversation.add, {"role": "user", "content": session.prompt})
         return conversation
@@ -111,9 +115,9 @@ class Loop:
 
     async def _turn(self, conversation: Conversation) -> bool:
         """One answer, and the calls in it; False when it was the last."""
-        limit = min((n for n in (self._config.max_turns, self._session.max_turns) if n), default=0)
-        if limit and self._turns >= limit:
-            raise Ended(f"reached the maximum of {limit} turns")
+        if self._limit and self._turns >= self._limit:
+            raise Ended(f"reached the maximum of {self._limit} turns")
+        await self._steer(conversation)
         answer = await self._answer(conversation)
         self._turns += 1
         text, calls, useful = self._read(answer)
@@ -131,8 +135,9 @@ class Loop:
                 raise Ended(f"it repeats the same call: {called(calls[-1])}", resumable=False)
             await self._session.progress(f"turn {self._turns}", turns=self._turns, steps=self._steps)
             return True
-        if useful:
-            return False
+        if useful:  # what was said too late for it gets an answer of its own, where there may be one more
+            waits = isinstance(self._session, Steered) and self._session.steer_waits
+            return waits and (not self._limit or self._turns < self._limit)
         if not self._tools:
             raise Ended("the answer was cut off: it is longer than the model may write" if text else "the answer was empty")
         self._empty += 1
@@ -142,6 +147,15 @@ class Loop:
         nudge = cut_off if answer.finish == "length" else "Your answer was empty. Go on, or say what you did if you are done."
         await asyncio.to_thread(conversation.add, {"role": "user", "content": nudge})
         return True
+
+    async def _steer(self, conversation: Conversation) -> None:
+        """Put what people have said meanwhile into the conversation."""
+        session = self._session
+        while isinstance(session, Steered) and session.steer_waits:
+            steer = await session.next_steer()
+            await asyncio.to_thread(conversation.add, {"role": "user", "content": steer.text})
+            await session.log([f"told: {line}" for line in steer.text.splitlines()], "system")
+            await session.steer_delivered(steer)
 
     async def _answer(self, conversation: Conversation) -> Answer:
         telling = Telling(self._session, whole=self._plain)

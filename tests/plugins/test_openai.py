@@ -16,7 +16,7 @@ from rig_openai.config import OpenAIConfig
 from rig_openai.provider import OpenAIProvider
 from rig_openai.repeats import GIVE_UP, SAME
 from tests.standins.chat import Chat, Failure, Reply
-from tests.standins.session import AskingSession, LocalSession
+from tests.standins.session import AskingSession, LocalSession, SteeredSession
 
 MODEL = "stand-in-1"
 
@@ -351,3 +351,38 @@ async def test_a_conversation_that_is_gone_is_begun_anew(tmp_path: Path) -> None
         assert result.ok
         assert result.session_id not in (None, "0" * 32)
         assert f"session {'0' * 32} is gone, starting afresh" in session.lines
+
+
+async def test_what_a_person_says_is_in_the_next_request_and_gets_an_answer(tmp_path: Path) -> None:
+    replies = [Reply("", [("read", {"path": "."})]), Reply("Done."), Reply("Done that, too.")]
+    async with Chat(replies=replies, hang_at=0) as api, session_of(tmp_path, api, SteeredSession) as session:
+        assert isinstance(session, SteeredSession)
+        running = asyncio.create_task(OpenAIProvider("qwen").run(session))
+        await asyncio.wait_for(api.hanging.wait(), 20)
+        session.say("Look at\nthe README first.")
+        api.release(then=1)
+        await asyncio.wait_for(api.hanging.wait(), 20)
+        assert api.bodies[1]["messages"][-1] == {"role": "user", "content": "Look at\nthe README first."}
+        assert session.delivered == ["Look at\nthe README first."]
+        session.say("And another thing.")
+        api.release()
+        result = await asyncio.wait_for(running, 20)
+        assert (result.ok, result.summary, result.turns) == (True, "Done that, too.", 3)
+        assert api.bodies[2]["messages"][-1]["content"] == "And another thing."
+        assert [line for line in session.lines if line.startswith("told: ")][:2] == ["told: Look at", "told: the README first."]
+        assert api.faults == []
+
+
+async def test_what_is_said_to_a_session_without_a_turn_left_is_for_the_next(tmp_path: Path) -> None:
+    config = {"max_turns": 1}
+    async with (
+        Chat(hang_at=0, replies=[Reply("Done.")]) as api,
+        session_of(tmp_path, api, SteeredSession, config=config) as session,
+    ):
+        assert isinstance(session, SteeredSession)
+        running = asyncio.create_task(OpenAIProvider("qwen").run(session))
+        await asyncio.wait_for(api.hanging.wait(), 20)
+        session.say("Too late.")
+        api.release()
+        result = await asyncio.wait_for(running, 20)
+        assert (result.ok, session.delivered, session.steer_waits) == (True, [], True)

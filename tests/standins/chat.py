@@ -114,10 +114,12 @@ class Chat:
             "cacheCreationTokens": 0,
         }
 
-    def release(self) -> None:
-        """Let the answer that hangs go on; none hangs after it."""
-        self.hang_at = None
-        self._released.set()
+    def release(self, then: int | None = None) -> None:
+        """Let the answer that hangs go on; the request of number ``then`` hangs next, None for none."""
+        self.hang_at = then
+        self.hanging.clear()
+        hung, self._released = self._released, asyncio.Event()
+        hung.set()
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=64 * 1024 * 1024)
