@@ -25,9 +25,10 @@ from rig.prices import PriceBook
 from rig_genai_prices.source import GenaiPrices
 from tests.acceptance.daemon import Daemon, running
 from tests.standins.anthropic import Anthropic
+from tests.standins.chat import Chat
 from tests.standins.openai import OpenAI
 
-S = TypeVar("S", Anthropic, OpenAI)
+S = TypeVar("S", Anthropic, OpenAI, Chat)
 
 SECRET = "a-secret-of-the-test"
 MODEL = "claude-sonnet-4-5"

@@ -115,13 +115,14 @@ class Chat:
         }
 
     def release(self, then: int | None = None) -> None:
-        """Let the answer that hangs go on; the request of number ``then`` hangs next, None for none."""
+        """Let the answer that hangs go on, from any thread; the request of number ``then`` hangs next, None for none."""
         self.hang_at = then
         self.hanging.clear()
         hung, self._released = self._released, asyncio.Event()
-        hung.set()
+        self._loop.call_soon_threadsafe(hung.set)
 
     async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.router.add_get("/v1/models", self._listed)
         app.router.add_post("/v1/chat/completions", self._serve)
@@ -178,6 +179,8 @@ class Chat:
         if self.hang_at == number:
             self.hanging.set()
             await self._released.wait()
+            if request.transport is None or request.transport.is_closing():
+                raise ConnectionResetError
         if reply.cut:
             assert request.transport is not None
             request.transport.close()
