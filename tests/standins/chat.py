@@ -77,6 +77,7 @@ class Chat:
     """Whether it knows tool calls; otherwise it says what vLLM says without a parser for them."""
     streaming: bool = True
     usage: bool = True
+    models_status: int = 200
     key: str | None = None
     """The only key that is let in."""
     hang_at: int | None = None
@@ -138,7 +139,11 @@ class Chat:
         await self._runner.cleanup()
 
     async def _listed(self, request: web.Request) -> web.Response:
-        return web.json_response({"object": "list", "data": [{"id": name, "object": "model"} for name in self.models]})
+        self.keys.add(key := request.headers.get("Authorization"))
+        if self.key is not None and key != f"Bearer {self.key}":
+            return _error(401, f"Incorrect API key provided: {key}")
+        rows = [{"id": name, "object": "model"} for name in self.models]
+        return web.json_response({"object": "list", "data": rows}, status=self.models_status)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         try:
