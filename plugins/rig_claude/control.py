@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from rig import Model
+
 Message = Mapping[str, Any]
 
 MAX_SHOWN = 3_000
@@ -59,3 +61,17 @@ def question(asked: Message) -> str:
     reason = asked.get("decision_reason")
     because = [f"because: {str(reason)[:500]}"] if reason else []
     return "\n".join([f"claude wants to use {asked.get('tool_name') or 'a tool'}:", shown, *because])
+
+
+def models(data: Message) -> list[Model] | None:
+    """What the answer to ``initialize`` says of models, None for any other line."""
+    response = data.get("response")
+    body = response.get("response") if isinstance(response, dict) else None
+    listed = body.get("models") if isinstance(body, dict) else None
+    if data.get("type") != "control_response" or not isinstance(listed, list):
+        return None
+    return [
+        Model(str(entry["value"]), str(entry.get("displayName") or ""), entry["value"] == "default")
+        for entry in listed
+        if isinstance(entry, dict) and entry.get("value")
+    ]

@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from rig import Asks, Child, ProcessError, Resumable, RigError, Session, SessionResult, Steer, Steered
+from rig import Asks, Child, Model, ProcessError, Resumable, RigError, Session, SessionResult, Steer, Steered
+from rig.probes import converse
 from rig_claude import control
 from rig_claude.config import ClaudeConfig
 from rig_claude.stream import NO_SESSION, Reading, decoded
@@ -75,6 +77,14 @@ class ClaudeProvider:
             await session.log([f"session {session.resume} is gone, starting afresh"], "system")
             result = await Conversation(session).run(None)
         return result
+
+    async def list_models(self, config: ClaudeConfig) -> Sequence[Model]:
+        """What the program offers; it has no command for that, but says so when it begins."""
+        argv = arguments(config, None, 0, None)
+        said = control.line(control.request("begin", "initialize"))
+        return await converse(
+            argv, environment(config, root=os.geteuid() == 0), said, lambda line: control.models(decoded(line) or {})
+        )
 
 
 class Conversation:

@@ -1,6 +1,7 @@
 """Drives ``codex app-server``: one program, one thread and one or more turns a session."""
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 from rig import (
     Answer,
     Asks,
+    Model,
     PluginError,
     ProcessError,
     Resumable,
@@ -19,10 +21,11 @@ from rig import (
     Steered,
     __version__,
 )
+from rig.probes import converse
 from rig_codex.approvals import APPROVALS, ASKS_USER, decision, question, refusal
 from rig_codex.config import CONFINE, UNCONFINED, CodexConfig, prepare
 from rig_codex.connection import Connection, Refused, Unknown
-from rig_codex.stream import Reading, TurnEnd, heard
+from rig_codex.stream import Reading, TurnEnd, heard, models
 
 Message = Mapping[str, Any]
 
@@ -48,6 +51,21 @@ class CodexProvider:
         if not await self._confines(session):
             return SessionResult(False, UNCONFINED)
         return await Conversation(session).run()
+
+    async def list_models(self, config: CodexConfig) -> Sequence[Model]:
+        """What the program knows by its protocol (``model/list``), but for what it hides."""
+        quiet = ["-c", "check_for_update_on_startup=false", "-c", "analytics.enabled=false"]
+        asked = [
+            {
+                "id": 1,
+                "method": "initialize",
+                "params": {"clientInfo": {"name": "rig", "title": "Rig", "version": __version__}},
+            },
+            {"method": "initialized"},
+            {"id": 2, "method": "model/list", "params": {"limit": 200}},
+        ]
+        said = b"".join(json.dumps(message).encode() + b"\n" for message in asked)
+        return await converse([config.command, *quiet, "app-server"], {}, said, models)
 
     async def _confines(self, session: Session) -> bool:
         """Whether the commands of a session are confined as its configuration says; never widened without a word."""

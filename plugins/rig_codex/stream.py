@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rig import Usage
+from rig import Model, Usage
 
 Message = Mapping[str, Any]
 
@@ -183,6 +183,23 @@ def heard(method: str, params: Message) -> str | None:
         return None
     identity = item.get("clientId")
     return identity if isinstance(identity, str) else None
+
+
+def models(line: bytes) -> list[Model] | None:
+    """What the answer to ``model/list``, the second request, says; None for any other line."""
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(message, dict) or message.get("id") != 2:
+        return None
+    result = message.get("result")
+    listed = result.get("data") if isinstance(result, dict) else None
+    return [
+        Model(str(entry["id"]), str(entry.get("displayName") or ""), entry.get("isDefault") is True)
+        for entry in (listed if isinstance(listed, list) else ())
+        if isinstance(entry, dict) and entry.get("id") and not entry.get("hidden")
+    ]
 
 
 def _results(item: Message, bad: bool) -> Iterator[str]:

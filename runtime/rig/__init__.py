@@ -62,6 +62,8 @@ if TYPE_CHECKING:
         Answer,
         Asks,
         Child,
+        ListsModels,
+        Model,
         Provider,
         ProviderRegistration,
         Resumable,
@@ -90,7 +92,7 @@ _HOMES = {
     "rig.plugin.notifier": "Notification Notifier",
     "rig.plugin.operations": "OperationRequest PluginOperation",
     "rig.plugin.pricing": "ModelPrice PriceSource",
-    "rig.plugin.provider": "Answer Asks Child Provider ProviderRegistration Resumable Session SessionResult Steer Steered Usage",
+    "rig.plugin.provider": "Answer Asks Child ListsModels Model Provider ProviderRegistration Resumable Session SessionResult Steer Steered Usage",
     "rig.plugin.steps": "StepContext StepKind StepResult",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -113,8 +115,10 @@ __all__ = [
     "HealthCheckersContext",
     "HealthContext",
     "Identity",
+    "ListsModels",
     "MalformedJson",
     "Mapped",
+    "Model",
     "ModelPrice",
     "NotFound",
     "NotSent",

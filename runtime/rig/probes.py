@@ -1,4 +1,4 @@
-"""Asks a program a short question now and then, such as whether somebody is logged in. Public, for authors of health checkers.
+"""Asks a program a short question now and then, such as whether somebody is logged in. Public, for authors of plugins.
 
 The program gets an empty home, a bare environment and no input, and is ended with everything that it started.
 """
@@ -7,9 +7,14 @@ import asyncio
 import os
 import signal
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import TypeVar
+
+from rig.errors import ProcessError
+
+T = TypeVar("T")
 
 AGE = 120.0
 """Seconds for which an answer is remembered."""
@@ -18,6 +23,8 @@ PATIENCE = 1.5
 LONGEST = 20.0
 """Seconds after which the program is ended."""
 MAX_OUTPUT = 64 * 1024
+MAX_LINE = 4 << 20
+"""Bytes of a line that ``converse`` reads."""
 
 INHERITED = ("PATH", "LANG", "LC_ALL", "SSL_CERT_FILE")
 """What the program gets of Rig's own environment."""
@@ -61,29 +68,63 @@ class Probe:
         return task.result() if task.done() else None
 
 
-async def _said(argv: Sequence[str], env: Mapping[str, str]) -> Said:
+async def converse(
+    argv: Sequence[str], env: Mapping[str, str], said: bytes, heard: Callable[[bytes], T | None], *, longest: float = LONGEST
+) -> T:
+    """Write ``said`` to a program; the first thing but None that ``heard`` makes of a line of its output. Then it is ended.
+
+    Raises ProcessError where it can't be started, ends before, or says nothing of the kind within ``longest`` seconds.
+    """
+    name = os.path.basename(argv[0])
+    try:
+        async with _started(argv, env, asyncio.subprocess.PIPE) as process, asyncio.timeout(longest):
+            assert process.stdin is not None
+            assert process.stdout is not None
+            with suppress(ConnectionError):  # what it wrote before it ended is read all the same
+                process.stdin.write(said)
+                await process.stdin.drain()
+            while line := await process.stdout.readline():
+                if (found := heard(line)) is not None:
+                    return found
+    except TimeoutError:
+        raise ProcessError(f"{name} did not answer within {longest:g} s") from None
+    except (OSError, ValueError) as error:  # a line that is too long is a ValueError
+        raise ProcessError(f"{name} can't be asked: {getattr(error, 'strerror', None) or error}") from None
+    raise ProcessError(f"{name} ended before it answered")
+
+
+@asynccontextmanager
+async def _started(argv: Sequence[str], env: Mapping[str, str], stdin: int) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A program in an empty home, ended with everything that it started."""
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     with tempfile.TemporaryDirectory(prefix="rig-probe-", ignore_cleanup_errors=True) as home:
         process = await asyncio.create_subprocess_exec(
             *argv,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=stdin,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             env={**inherited, **env, "HOME": home},
             cwd=home,
             start_new_session=True,
+            limit=MAX_LINE,
         )
         try:
-            async with asyncio.timeout(LONGEST):
-                assert process.stdout is not None
-                text = b""
-                while chunk := await process.stdout.read(MAX_OUTPUT):
-                    text += chunk[: MAX_OUTPUT - len(text)]
-                return Said(await process.wait(), text.decode(errors="replace"))
+            yield process
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+            if process.stdin is not None:
+                process.stdin.close()
             await process.wait()
+
+
+async def _said(argv: Sequence[str], env: Mapping[str, str]) -> Said:
+    async with _started(argv, env, asyncio.subprocess.DEVNULL) as process, asyncio.timeout(LONGEST):
+        assert process.stdout is not None
+        text = b""
+        while chunk := await process.stdout.read(MAX_OUTPUT):
+            text += chunk[: MAX_OUTPUT - len(text)]
+        return Said(await process.wait(), text.decode(errors="replace"))
 
 
 def _retrieve(task: "asyncio.Task[Said]") -> None:

@@ -41,6 +41,7 @@ from rig.reactors.gates import Gates
 from rig.reactors.gauges import Gauges
 from rig.reactors.grants import Granter
 from rig.reactors.inbox import Inbox, Policy
+from rig.reactors.models import Models
 from rig.reactors.notify import Notify
 from rig.reactors.questions import Questions
 from rig.reactors.reporting import LogReporter
@@ -236,6 +237,7 @@ class Service:
             self.notify.health,
             self.grants.setups,
         )
+        models = Models(self.plugins, lambda: self._settings_now().providers, self.clock)
         registry = CollectorRegistry()
         registry.register(Gauges(self.store, self.system, self.dispatch.groups, self.lag.worst))
         return Deps(
@@ -248,6 +250,7 @@ class Service:
             price=self.prices.cost,
             learn=self.prices.learn,
             completion=self.gates.completion,
+            models=lambda name: models.of(name or self._settings_now().dispatch.provider),
             logs=self.logs,
             config=self.live,
             health=vitals.report,

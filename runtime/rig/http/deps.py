@@ -21,6 +21,7 @@ from rig.plugin.guarded import GuardedOperation
 from rig.plugin.record import PluginRecord
 from rig.plugin.sources import Hook
 from rig.reactors.inbox import Inbox
+from rig.reactors.models import Listed
 from rig.store.port import Store
 from rig.store.units import Committed, Outcome
 
@@ -165,6 +166,10 @@ async def _accepted(*completion: object, **work: object) -> str | None:
     return None
 
 
+async def _no_models(provider: str | None) -> Listed:
+    raise NotFound("there is no such provider")
+
+
 def _no_hooks(name: str) -> Sequence[Hook]:
     return ()
 
@@ -186,6 +191,8 @@ class Deps:
     """(model, tokens, reported dollars as posted or None, cache tokens written for an hour) to ``meta.cost`` of a usage event."""
     learn: Callable[[str], Awaitable[None]] = _learned
     """Looks a model's price up off the loop, before ``price`` needs it."""
+    models: Callable[[str | None], Awaitable[Listed]] = _no_models
+    """Provider (None: the one that dispatch uses) to the models there are; raises NotFound."""
     completion: Callable[..., Awaitable[str | None]] = _accepted
     """(issue's row, stream, agent, state after, branch=, commit=, result=) to why a plugin refuses a completion, or None."""
     logs: Logs

@@ -10,13 +10,15 @@ from rig.plugin.loader import revealed, validated
 from rig.plugin.notifier import Notification, Notifier
 from rig.plugin.operations import OperationRequest, PluginOperation
 from rig.plugin.pricing import ModelPrice, PriceSource
-from rig.plugin.provider import ProviderRegistration, Session, SessionResult
+from rig.plugin.provider import ListsModels, Model, ProviderRegistration, Session, SessionResult
 from rig.plugin.steps import StepContext, StepKind, StepResult
 
 PRICE_SECONDS = 5.0
 """How long a price source may take for a model."""
 SEND_SECONDS = 30.0
 """How long a notifier may take for a notification."""
+MODELS_SECONDS = 20.0
+"""How long a provider may take to say which models there are."""
 OPERATION_SECONDS = 30.0
 """How long an operation of a plugin may take."""
 
@@ -74,6 +76,18 @@ class GuardedProvider:
             f"{self.name}.run", run, session, deadline=None, expect=SessionResult, last_words=True
         )
         return result
+
+    async def models(self, raw: Mapping[str, Any] | None) -> Sequence[Model] | None:
+        """Which models its program or server says there are, None where it can't be asked. Raises what ``configure`` raises,
+        the provider's RigError, or PluginError."""
+        provider = self.registration.provider
+        if not isinstance(provider, ListsModels):
+            return None
+        config = self.configure(raw)
+        found = await self._guard.call(
+            f"{self.name}.models", provider.list_models, config, deadline=MODELS_SECONDS, expect=(list, tuple)
+        )
+        return [model for model in found if isinstance(model, Model) and model.id]
 
 
 class GuardedNotifier:

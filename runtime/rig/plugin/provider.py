@@ -198,6 +198,30 @@ class Resumable(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Model:
+    """A model that a provider's sessions may be given."""
+
+    id: str
+    """What ``Session.model`` would be."""
+    name: str = ""
+    """What people call it; empty: its id."""
+    default: bool = False
+    """Whether sessions get it where none is named."""
+
+
+@runtime_checkable
+class ListsModels(Protocol):
+    """A provider that can say which models there are; Rig asks ``isinstance(provider, ListsModels)``."""
+
+    async def list_models(self, config: Any) -> Sequence[Model]:
+        """Ask the program, or the server, with the provider's validated configuration; without a session, and spend nothing.
+
+        Raises anything. At most 20 s; the answer is kept for five minutes.
+        """
+        ...
+
+
 class Provider(Protocol):
     """Drives sessions of one kind of agent."""
 

@@ -18,10 +18,12 @@ from rig.model.states import OPEN
 from rig.model.tables import ISSUES, OVERLAY, Query
 from rig.store.port import Snapshot
 from rig.store.units import Committed, Outcome
+from rig.text import one_line
 from rig.wire import views
 from rig.wire.shapes import answers, requests
 
 STREAM = "config"
+MAX_MODELS = 500
 _PATH = re.compile(r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")
 
 
@@ -41,6 +43,17 @@ async def get_transitions(ask: Ask) -> web.StreamResponse:
         return msgspec.json.encode(views.transition_table(rows, snapshot.as_of(tenant)))
 
     return ask.bytes(await lists.snapshot(ask, job))
+
+
+async def list_models(ask: Ask) -> web.StreamResponse:
+    """``GET /api/v1/models``."""
+    listed = await ask.deps.models(ask.text("provider"))
+    models = [
+        answers.AvailableModel(id=one_line(m.id), display_name=one_line(m.name or m.id), is_default=m.default)
+        for m in listed.models[:MAX_MODELS]
+    ]
+    reason = one_line(listed.reason) if listed.reason else None
+    return ask.answer(answers.Models(provider=listed.provider, models=models, source=listed.source, reason=reason))
 
 
 async def get_config(ask: Ask) -> web.StreamResponse:

@@ -14,6 +14,17 @@ OPERATIONS: tuple[Operation, ...] = (
         query=(Parameter("id", "only this issue"), LIMIT, OFFSET),
     ),
     Operation(
+        "list_models",
+        "GET",
+        ("/api/v1/models",),
+        "Models that a provider's sessions may be given, as its program says",
+        "installation",
+        READ,
+        response="Models",
+        query=(Parameter("provider", "name of the provider; without it that of `dispatch.provider`"),),
+        mcp=True,
+    ),
+    Operation(
         "get_config",
         "GET",
         ("/api/v1/config",),

@@ -48,7 +48,9 @@ from rig.wire.shapes.answers.health import DeepHealth as DeepHealth
 from rig.wire.shapes.answers.health import DependencyHealth as DependencyHealth
 from rig.wire.shapes.answers.health import Health as Health
 from rig.wire.shapes.answers.health import Ready as Ready
+from rig.wire.shapes.answers.installation import AvailableModel as AvailableModel
 from rig.wire.shapes.answers.installation import Config as Config
+from rig.wire.shapes.answers.installation import Models as Models
 from rig.wire.shapes.answers.installation import Overlay as Overlay
 from rig.wire.shapes.answers.installation import OverlayChanged as OverlayChanged
 from rig.wire.shapes.answers.issues import Aborted as Aborted

@@ -1,6 +1,6 @@
 """Answers about the configuration."""
 
-from typing import Any
+from typing import Any, Literal
 
 from rig.wire.shapes.answers.base import Snake
 
@@ -23,7 +23,24 @@ class OverlayChanged(Snake):
     version: int
 
 
+class AvailableModel(Snake):
+    id: str
+    display_name: str
+    is_default: bool
+    """Whether sessions get it where neither job nor dispatch names one."""
+
+
+class Models(Snake):
+    provider: str
+    models: list[AvailableModel]
+    source: Literal["program", "configured"]
+    """Whether its program or server said so, or only what is configured is known."""
+    reason: str | None
+    """Why its program did not say; null when it did, or can't be asked."""
+
+
 SHAPES: dict[str, Any] = {
+    "Models": Models,
     "Config": Config,
     "Overlay": Overlay,
     "OverlayChanged": OverlayChanged,
