@@ -18,42 +18,42 @@ RIG_CONFIG = "rig_policy.rules:PolicyConfig"
 
 
 @hookimpl
-def rig_before_dispatch(context: DispatchContext) -> Veto | None:
+async def rig_before_dispatch(context: DispatchContext) -> Veto | None:
     from rig_policy.rules import Rules
 
     return Rules.of(context).held_back(context)
 
 
 @hookimpl
-def rig_after_dispatch(context: DispatchContext) -> None:
+async def rig_after_dispatch(context: DispatchContext) -> None:
     from rig_policy.rules import Rules
 
     Rules.of(context).say("dispatched", context.issue, context.agent)
 
 
 @hookimpl
-def rig_before_run(context: RunContext) -> RunChanges | None:
+async def rig_before_run(context: RunContext) -> RunChanges | None:
     from rig_policy.rules import Rules
 
     return Rules.of(context).changes()
 
 
 @hookimpl
-def rig_after_run(context: RunEndedContext) -> None:
+async def rig_after_run(context: RunEndedContext) -> None:
     from rig_policy.rules import Rules
 
     Rules.of(context).say("run ended", context.issue, f"{context.outcome} {context.reason}".strip())
 
 
 @hookimpl
-def rig_before_transition(context: CompletionContext) -> Veto | None:
+async def rig_before_transition(context: CompletionContext) -> Veto | None:
     from rig_policy.rules import Rules
 
     return Rules.of(context).not_done(context)
 
 
 @hookimpl
-def rig_after_transition(context: TransitionContext) -> None:
+async def rig_after_transition(context: TransitionContext) -> None:
     from rig_policy.rules import Rules
 
     Rules.of(context).say("moved", context.issue, f"{context.before or 'new'} to {context.after}")
@@ -67,7 +67,7 @@ def rig_before_attention(context: AttentionContext) -> Reply | None:
 
 
 @hookimpl
-def rig_after_attention(context: AttentionContext) -> None:
+async def rig_after_attention(context: AttentionContext) -> None:
     from rig_policy.rules import Rules
 
     Rules.of(context).say("needs a human", context.subject, context.kind)

@@ -100,6 +100,47 @@ async def test_one_that_falls_behind_loses_calls_and_is_named_but_holds_nobody_u
     await happenings.stop()
 
 
+async def test_a_flood_is_one_fault_and_quarantines_nobody_who_catches_up(
+    make_plugin: MakePlugin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten times as much at once as may wait; each flood is one strike, which the calls that do well take away."""
+    monkeypatch.setattr("rig.plugin.happenings.BEHIND", 5)
+    code = """
+    seen = []
+    @rig.hookimpl
+    async def rig_after_transition(context):
+        seen.append(context.sequence)
+    @rig.hookimpl
+    def rig_before_dispatch(context):
+        return rig.Veto('not now')
+    """
+    host = host_of(make_plugin, p=code)
+    happenings = Happenings(host)
+    ((plugin, function, _),) = host.implementations("rig_after_transition")
+    seen = function.__globals__["seen"]
+    for flood in range(1, 5):
+        for n in range(50):
+            happenings.tell("rig_after_transition", moved(n))
+        assert (plugin.guard.strikes, plugin.guard.quarantined) == (1, False)
+        async with asyncio.timeout(5):
+            while len(seen) < 5 * flood or plugin.guard.strikes:
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
+    assert seen == [0, 1, 2, 3, 4] * 4
+    assert await happenings.ask("rig_before_dispatch", DISPATCH, Veto) == [("p", Veto("not now"))]
+
+
+async def test_a_quarantined_plugin_is_passed_over_without_a_word_each_time(
+    make_plugin: MakePlugin, caplog: pytest.LogCaptureFixture
+) -> None:
+    host = host_of(make_plugin, p="@rig.hookimpl\ndef rig_before_dispatch():\n    raise LookupError('x')")
+    happenings = Happenings(host)
+    for _ in range(20):
+        assert await happenings.ask("rig_before_dispatch", DISPATCH, Veto) == []
+    assert host.records()[0].state == "quarantined"
+    assert len([record for record in caplog.records if record.name == "rig.plugin.happenings"]) == 3
+
+
 async def test_a_disabled_plugin_is_neither_asked_nor_told_and_one_that_is_not_allowed_stays_out(
     make_plugin: MakePlugin,
 ) -> None:

@@ -16,8 +16,8 @@ BEFORE_SECONDS = 2.0
 """How long a before hook may hold things up."""
 AFTER_SECONDS = 10.0
 """How long an after hook may take."""
-BEHIND = 1000
-"""Moments that wait for a slow plugin; more are dropped, which is a fault of the plugin."""
+BEHIND = 10_000
+"""Moments that wait for a slow plugin, several batches of the log; more are dropped, one fault until it has caught up."""
 
 A = TypeVar("A")
 
@@ -29,6 +29,8 @@ class Happenings:
         self._host = host
         self._waiting: dict[str, asyncio.Queue[tuple[str, Callable[..., Any], tuple[Any, ...]]]] = {}
         self._tellers: dict[str, asyncio.Task[None]] = {}
+        self._behind: set[str] = set()
+        """Plugins that moments were dropped for and that have not caught up since."""
 
     def wanted(self, hook: str) -> bool:
         """Whether any plugin implements a hook, so that a context need not be made in vain."""
@@ -41,6 +43,8 @@ class Happenings:
         """
         answers: list[tuple[str, A]] = []
         for plugin, function, arity in self._host.implementations(hook):
+            if plugin.guard.quarantined:
+                continue
             kinds = expect if isinstance(expect, tuple) else (expect,)
             try:
                 answer = await plugin.guard.call(
@@ -70,8 +74,9 @@ class Happenings:
         try:
             queue.put_nowait((hook, function, arguments))
         except asyncio.QueueFull:
-            if not plugin.guard.quarantined:
-                plugin.guard.fault(hook, f"fell behind by {BEHIND} calls")
+            if not plugin.guard.quarantined and name not in self._behind:
+                self._behind.add(name)
+                plugin.guard.fault(hook, f"fell behind by {BEHIND} calls; until it has caught up some are dropped")
             return
         teller = self._tellers.get(name)
         if teller is None or teller.done():
@@ -84,6 +89,7 @@ class Happenings:
                 await plugin.guard.call(hook, function, *arguments, deadline=AFTER_SECONDS)
             except RigError as error:
                 log.debug("%s", error.message)
+        self._behind.discard(plugin.entry.name)
 
     async def stop(self) -> None:
         """Tell no more; what is under way is cancelled."""
