@@ -13,7 +13,7 @@ T = TypeVar("T")
 class Readings:
     """What waits for a reader's thread. Call it on the event loop."""
 
-    def __init__(self, at_once: int = 2) -> None:
+    def __init__(self, at_once: int = 1) -> None:
         self._waiting: dict[Hashable, asyncio.Future[Any]] = {}
         self._turns = asyncio.Semaphore(at_once)
 

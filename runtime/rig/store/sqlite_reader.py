@@ -115,7 +115,7 @@ class SqliteSnapshot:
 
 
 THREADS = 4
-"""As many lists are read at once; heavy sums take two of them at most."""
+"""As many lists are read at once; a heavy sum takes one of them at most."""
 
 
 class SqliteReader:
