@@ -1,5 +1,6 @@
 """``rig plugin new``: a project for every kind of plugin, formatted and typed, from templates that lie in the wheel."""
 
+import os
 import re
 import subprocess
 import sys
@@ -60,8 +61,12 @@ def test_only_an_empty_folder_and_a_free_name_are_taken(tmp_path: Path) -> None:
     assert (full / "mine").read_text() == "x"
 
 
-def test_the_command_says_what_it_wrote_and_what_is_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_says_what_it_wrote_and_what_is_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     monkeypatch.chdir(tmp_path)
+    before = os.umask(0o077)  # as ``rig`` sets it
+    request.addfinalizer(lambda: os.umask(before))
     found = CliRunner().invoke(rig, ["plugin", "new", "Acme", "--kind", "health"])
     assert found.exit_code == 0, found.output
     lines = found.output.splitlines()
@@ -70,6 +75,8 @@ def test_the_command_says_what_it_wrote_and_what_is_next(tmp_path: Path, monkeyp
     assert lines[-1] == "next: cd rig-acme && pip install -e . && pytest && rig serve"
     project = tomllib.loads((tmp_path / "rig-acme/pyproject.toml").read_text())["project"]
     assert project["entry-points"]["rig"] == {"acme": "rig_acme"}
+    modes = {oct(p.stat().st_mode & 0o777) for p in tmp_path.rglob("*") if p.is_dir()}
+    assert (modes, oct((tmp_path / "rig-acme/README.md").stat().st_mode & 0o777)) == ({"0o755"}, "0o644")
     assert project["dependencies"] == ["rigtui" + requires()]
 
 

@@ -8,6 +8,7 @@ import click
 
 from rig.cli.output import Output, listing, say
 from rig.cli.remote import Remote, remote
+from rig.cli.scaffold.project import kinds
 from rig.cli.tables import Column
 from rig.text import one_line
 
@@ -66,7 +67,7 @@ def _switched(row: dict[str, Any]) -> int:
 
 @plugin.command()
 @click.argument("name")
-@click.option("--kind", required=True, metavar="KIND", help="What it adds: health, provider, webhook, notifier and so on.")
+@click.option("--kind", required=True, metavar="KIND", help=f"What it adds: {', '.join(kinds())}.")
 @click.option(
     "--dir", "folder", type=click.Path(path_type=Path), metavar="DIR", help="Where to write it; ./rig-NAME if not said."
 )

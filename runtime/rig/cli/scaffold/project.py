@@ -46,9 +46,9 @@ def write(names: Names, kind: str, folder: Path) -> list[Path]:
             path = folder.joinpath(*(names.package if part == "package" else part for part in place))
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(Template(template.read_text("utf-8")).substitute(fill), "utf-8")
-            path.chmod(0o644)  # it is to be read by others, whatever else of Rig's is not
-            path.parent.chmod(0o755)
             written.append(path)
+    for path in (folder, *folder.rglob("*")):  # others are to read it, whatever else of Rig's is not for them
+        path.chmod(0o755 if path.is_dir() else 0o644)
     return sorted(written)
 
 
