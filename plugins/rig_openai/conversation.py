@@ -16,6 +16,9 @@ from rig_openai.answers import Message, ToolCall
 _IDENTITY = re.compile(r"[0-9a-f]{32}")
 MAX_STORED = 64 << 20
 """Bytes of a conversation that is gone on with."""
+MAX_KEPT = 400
+"""Characters that are left of a result where the conversation is too long for the model."""
+LEFT_OUT = "\n[the rest is left out: the conversation was too long for you; ask for less at once if you need it again]"
 UNKNOWN = "interrupted; whether this was done is not known"
 """Result of a call that was under way when its session ended."""
 
@@ -57,6 +60,14 @@ class Conversation:
         descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "ab") as stored:
             stored.write(data)
+
+    def shorten(self) -> int:
+        """Cut the older half of the long results, but on the disk; how many there were, 0 when there is nothing to cut."""
+        long = [m for m in self.messages if m["role"] == "tool" and len(m["content"]) > MAX_KEPT]
+        older = long[: -(-len(long) // 2)]
+        for message in older:
+            message["content"] = message["content"][: MAX_KEPT - len(LEFT_OUT)] + LEFT_OUT
+        return len(older)
 
 
 def said(text: str, calls: Sequence[ToolCall]) -> Message:

@@ -161,6 +161,11 @@ class Loop:
         telling = Telling(self._session, whole=self._plain)
         try:
             answer = await self._server.answer(self._body(conversation), telling.heard, telling.waiting)
+        except TooLong as error:
+            if not (cut := conversation.shorten()):
+                raise
+            await self._session.log([f"{error.message}; {cut} older results are cut"], "system")
+            return await self._answer(conversation)
         except NoTools as error:
             if self._config.tool_calls != "auto" or self._plain:
                 raise

@@ -53,7 +53,9 @@ async def played(
     tmp_path: Path, replies: Sequence[Reply | Failure] | None = None, **config: Any
 ) -> tuple[Any, LocalSession, Chat]:
     """A whole session; its result, what it told and what the server heard."""
-    api_given = {name: config.pop(name) for name in ("native", "models", "usage", "streaming", "key") if name in config}
+    api_given = {
+        name: config.pop(name) for name in ("native", "models", "usage", "streaming", "key", "context") if name in config
+    }
     async with (
         Chat(replies=replies, **api_given) as api,
         session_of(tmp_path, api, config=config) as session,
@@ -203,6 +205,32 @@ async def test_a_conversation_that_is_too_long_is_said_and_not_gone_on_with(tmp_
     result, _, _ = await played(tmp_path, [Failure(400, TOO_LONG)])
     assert result.reason == f"the conversation is longer than the model's context: {TOO_LONG}"
     assert result.session_id is None
+
+
+@pytest.mark.parametrize("form", [{}, {"tool_calls": "text"}])
+async def test_results_are_cut_until_the_conversation_fits_again(tmp_path: Path, form: dict[str, Any]) -> None:
+    (tmp_path / "workspace").mkdir()
+    for n in range(4):
+        (tmp_path / "workspace" / f"{n}.txt").write_text(f"{n}" * 1900 + "\n")
+    reads = [Reply("", [("read", {"path": f"{n}.txt"})]) for n in range(4)]
+    if form:
+        reads = [Reply(f"```tool\n{json.dumps({'name': 'read', 'arguments': {'path': f'{n}.txt'}})}\n```") for n in range(4)]
+    result, session, api = await played(tmp_path, [*reads, Reply("Done.")], context=8000 if form else 6500, **form)
+    assert (result.ok, result.turns, result.session_id is not None) == (True, 5, True), result.reason
+    heard = json.dumps(api.bodies[-1]["messages"])
+    assert "3" * 1900 in heard
+    assert "0" * 1900 not in heard
+    assert "the rest is left out" in heard
+    assert sum("older results are cut" in line for line in session.lines) == len(api.bodies) - 5 > 0
+    assert "0" * 1900 in next((tmp_path / "home" / ".rig-openai").iterdir()).read_text()
+
+
+async def test_a_prompt_that_is_too_long_by_itself_fails_the_session(tmp_path: Path) -> None:
+    result, _, api = await played(tmp_path, context=10)
+    assert result.reason.startswith(
+        "the conversation is longer than the model's context: This model's maximum context length is 10"
+    )
+    assert (result.session_id, len(api.bodies)) == (None, 1)
 
 
 async def test_a_model_that_repeats_itself_is_told_and_then_ended(tmp_path: Path) -> None:

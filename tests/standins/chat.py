@@ -77,6 +77,8 @@ class Chat:
     """Whether it knows tool calls; otherwise it says what vLLM says without a parser for them."""
     streaming: bool = True
     usage: bool = True
+    context: int | None = None
+    """Characters of messages that fit the model; None: any number."""
     models_status: int = 200
     key: str | None = None
     """The only key that is let in."""
@@ -99,6 +101,8 @@ class Chat:
         self.broken = asyncio.Event()
         """Set when a client went away in the middle of an answer."""
         self._released = asyncio.Event()
+        self._given = 0
+        """Replies that were taken from the script."""
 
     @property
     def url(self) -> str:
@@ -167,7 +171,12 @@ class Chat:
             return _error(404, f"The model `{body['model']}` does not exist.")
         if "tools" in body and not self.native:
             return _error(400, '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set')
-        reply = self._reply(body, number)
+        length = sum(len(message["content"]) for message in body["messages"])
+        if self.context is not None and length > self.context:
+            asked = f"However, you requested {length} tokens ({length} in the messages, 0 in the completion)."
+            return _error(400, f"This model's maximum context length is {self.context} tokens. {asked}")
+        reply = self._reply(body, self._given)
+        self._given += 1
         if isinstance(reply, Failure):
             if reply.body is not None:
                 return web.Response(status=reply.status, body=reply.body, headers=reply.headers)
