@@ -221,7 +221,7 @@ REVIEWS = Table(
     (("rank", "queued_sequence"),),
 )
 ATTENTION = Table("attention", rows.AttentionRow, (("since", "INTEGER"),), lambda r: (r.since,), (("since",),))
-UNAPPLIED = Table("unapplied", rows.UnappliedRow, (("stream", "TEXT"),), lambda r: (r.stream,), (("stream",),))
+UNAPPLIED = Table("unapplied", rows.UnappliedRow, (("stream", "TEXT"),), lambda r: (r.stream,), (("stream", "key"),))
 OVERLAY = Table("overlay", rows.OverlayRow, (), lambda r: ())
 SEGMENTS = Table("segments", rows.SegmentRow, (("execution", "TEXT"),), lambda r: (r.execution,))
 

@@ -1,6 +1,6 @@
 """Sums and lines of the ledger as answers: summed first, rounded last (6.3)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -16,33 +16,29 @@ from rig.wire.shapes import answers
 Sums = Mapping[tuple[Any, ...], Spent]
 
 
-def usage(sums: Sums) -> list[answers.AgentUsage]:
+def usage(sums: Sums) -> Iterator[answers.AgentUsage]:
     """By (agent, repository), as ``GET /api/usage`` shows it: agents by id, repositories by name."""
-    found = []
     for agent, repos in sorted(_grouped(sums).items()):
         total = _total(repos.values())
-        found.append(
-            answers.AgentUsage(
-                agent_id=agent,
-                total_input_tokens=total.input,
-                total_output_tokens=total.output,
-                total_cache_read_tokens=total.cache_read,
-                total_cache_creation_tokens=total.cache_creation,
-                total_cost_usd=dollars(total.cost),
-                by_repo=[
-                    answers.RepoUsage(
-                        repo=repo,
-                        input_tokens=spent.input,
-                        output_tokens=spent.output,
-                        cache_read_tokens=spent.cache_read,
-                        cache_creation_tokens=spent.cache_creation,
-                        cost_usd=dollars(spent.cost),
-                    )
-                    for repo, spent in sorted(repos.items(), key=lambda item: item[0] or "")
-                ],
-            )
+        yield answers.AgentUsage(
+            agent_id=agent,
+            total_input_tokens=total.input,
+            total_output_tokens=total.output,
+            total_cache_read_tokens=total.cache_read,
+            total_cache_creation_tokens=total.cache_creation,
+            total_cost_usd=dollars(total.cost),
+            by_repo=[
+                answers.RepoUsage(
+                    repo=repo,
+                    input_tokens=spent.input,
+                    output_tokens=spent.output,
+                    cache_read_tokens=spent.cache_read,
+                    cache_creation_tokens=spent.cache_creation,
+                    cost_usd=dollars(spent.cost),
+                )
+                for repo, spent in sorted(repos.items(), key=lambda item: item[0] or "")
+            ],
         )
-    return found
 
 
 def cost_summary(days: int, sums: Sums, as_of: int) -> answers.CostSummary:
