@@ -192,3 +192,23 @@ def test_a_session_is_gone_on_with_after_the_daemon_was_started_again(tmp_path: 
         assert api.words in after
         assert tokens(daemon, stream) == api.spent
         assert git(repo, "show", f"{branch}:{api.file_name}") == api.file_text
+
+
+def test_what_was_said_just_before_a_kill_is_in_the_session_that_goes_on(tmp_path: Path, agent: Agent) -> None:
+    said = f"Remember {token_hex(8)}."
+    with agent.working(tmp_path, hang_at=1) as (api, daemon, repo):
+        stream = create(daemon)
+        daemon.wait_for(api.hanging.is_set, 30)
+        path = f"/api/v1/issues/{quoted(stream)}/steer?wait=1"
+        assert daemon.ask("POST", path, {"message": said}).json["ok"]
+        daemon.kill()
+        daemon.start()
+        daemon.wait_for(lambda: len(executions(daemon)) == 2, 30)
+        api.release()
+        issue = in_review(daemon, stream)
+        assert issue["attempt"] == 2
+        assert said in texts(api.bodies[-1])
+        kinds = [kind for kind in types(daemon, stream) if kind.startswith("steer")]
+        assert kinds == ["steer_requested", "steer_delivered"]
+        assert tokens(daemon, stream) == api.spent
+        assert git(repo, "show", f"{issue['branch']}:{api.file_name}") == api.file_text
