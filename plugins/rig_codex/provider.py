@@ -10,6 +10,7 @@ from typing import Any
 from rig import (
     Answer,
     Asks,
+    Limited,
     Model,
     PluginError,
     ProcessError,
@@ -252,7 +253,7 @@ class Conversation:
 
     async def _notified(self, method: str, params: Message) -> None:
         reading = self._reading
-        before = (reading.answers, reading.steps, reading.plan)
+        before, limits = (reading.answers, reading.steps, reading.plan), reading.limits
         if method == "thread/tokenUsage/updated":
             if (usage := reading.usage(params)) is not None:
                 await self._session.usage(usage)
@@ -260,6 +261,8 @@ class Conversation:
             await self._told(steer)
         if lines := reading.feed(method, params):
             await self._session.log(lines, "agent")
+        if reading.limits != limits and isinstance(self._session, Limited):
+            await self._session.limits(f"used: {reading.limits}")
         if (reading.answers, reading.steps, reading.plan) != before:
             message = reading.plan or f"turn {max(1, reading.answers)}"
             await self._session.progress(message, turns=reading.answers, steps=reading.steps)

@@ -58,7 +58,8 @@ class Reading:
     _acts: int = 0
     """Tool calls that ended since the answer before."""
     _totals: dict[str, Totals] = field(default_factory=dict)
-    _limits: str = ""
+    limits: str = ""
+    """How much of the account's limits is used, in words; empty while nothing was said."""
 
     def began(self, thread: str, model: Any) -> None:
         self.thread = thread
@@ -170,9 +171,9 @@ class Reading:
             for window in windows
             if isinstance(window, dict)
         )
-        if not said or said == self._limits:
+        if not said or said == self.limits:
             return []
-        self._limits = said
+        self.limits = said
         return [f"[limits] used: {said}"]
 
 

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
         Answer,
         Asks,
         Child,
+        Limited,
         ListsModels,
         Model,
         Provider,
@@ -92,7 +93,7 @@ _HOMES = {
     "rig.plugin.notifier": "Notification Notifier",
     "rig.plugin.operations": "OperationRequest PluginOperation",
     "rig.plugin.pricing": "ModelPrice PriceSource",
-    "rig.plugin.provider": "Answer Asks Child ListsModels Model Provider ProviderRegistration Resumable Session SessionResult Steer Steered Usage",
+    "rig.plugin.provider": "Answer Asks Child Limited ListsModels Model Provider ProviderRegistration Resumable Session SessionResult Steer Steered Usage",
     "rig.plugin.steps": "StepContext StepKind StepResult",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -115,6 +116,7 @@ __all__ = [
     "HealthCheckersContext",
     "HealthContext",
     "Identity",
+    "Limited",
     "ListsModels",
     "MalformedJson",
     "Mapped",

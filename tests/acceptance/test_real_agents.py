@@ -212,3 +212,14 @@ def test_what_was_said_just_before_a_kill_is_in_the_session_that_goes_on(tmp_pat
         assert kinds == ["steer_requested", "steer_delivered"]
         assert tokens(daemon, stream) == api.spent
         assert git(repo, "show", f"{issue['branch']}:{api.file_name}") == api.file_text
+
+
+@pytest.mark.parametrize("agent", ["codex"], indirect=True)
+def test_what_codex_has_used_of_its_limits_is_shown_with_its_agent(tmp_path: Path, agent: Agent) -> None:
+    with agent.working(tmp_path, hang_at=1) as (api, daemon, _):
+        assert isinstance(api, OpenAI)
+        create(daemon)
+        daemon.wait_for(api.hanging.is_set, 30)
+        shown = {"name": "codex", "status": "ready", "details": f"used: {api.used_percent} % of 300 minutes", "active": True}
+        daemon.wait_for(lambda: daemon.ask("GET", "/api/agents").json[0]["providers"] == [shown])
+        api.release()

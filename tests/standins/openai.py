@@ -57,6 +57,8 @@ class OpenAI:
         self.file_name = f"made-{rng.getrandbits(48):012x}.txt"
         self.file_text = "".join(rng.choice("abcdefghij \n'\"$`\\äß€") for _ in range(rng.randint(20, 200)))
         self.words = f"Wrote what was asked for, {rng.getrandbits(32):08x}."
+        self.used_percent = rng.randint(1, 99)
+        """How much of the account's limit is used, by the headers of each answer."""
         self.bodies: list[dict[str, Any]] = []
         """What ``/v1/responses`` was asked, in order."""
         self.reported: list[Tokens] = []
@@ -117,7 +119,13 @@ class OpenAI:
         if self.status != 200:
             error = {"message": f"the stand-in says {self.status}", "type": "invalid_request_error"}
             return web.json_response({"error": error}, status=self.status)
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"})
+        limits = {
+            "x-codex-primary-used-percent": str(self.used_percent),
+            "x-codex-primary-window-minutes": "300",
+            "x-codex-primary-reset-at": "2000000000",
+        }
+        kind = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"}
+        response = web.StreamResponse(headers={**kind, **limits})
         await response.prepare(request)
 
         async def send(type_: str, **data: Any) -> None:

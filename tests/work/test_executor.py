@@ -71,6 +71,9 @@ class Notes:
         await asyncio.sleep(deadline_seconds or 0)
         return Answer(options[0]) if options else None
 
+    async def limits(self, order: WorkOrder, text: str) -> None:
+        self.messages.append(text)
+
     async def resumable(self, order: WorkOrder, session: str) -> None:
         self.sessions.append(session)
 

@@ -198,6 +198,15 @@ class Resumable(Protocol):
         ...
 
 
+@runtime_checkable
+class Limited(Protocol):
+    """A session that shows how much of its account's limits is used; a provider asks ``isinstance(session, Limited)``."""
+
+    async def limits(self, text: str) -> None:
+        """Say it in a few words, whenever it changes: shown with the agent in ``GET /api/agents``."""
+        ...
+
+
 @dataclass(frozen=True)
 class Model:
     """A model that a provider's sessions may be given."""

@@ -70,6 +70,8 @@ class Dispatch:
         self._running: dict[str, WorkOrder] = {}
         """By lease."""
         self._groups: dict[str, int] = {}
+        self._limits: dict[str, str] = {}
+        """By provider."""
         self._draining = False
         self._filling = asyncio.Lock()
 
@@ -257,6 +259,7 @@ class Dispatch:
 
     async def _beat(self, order: WorkOrder) -> None:
         """A slot is an agent like any other: it says that it lives, with what, and at what (R0-33)."""
+        limits = self._limits.get(order.provider)
         said = {
             "agentId": order.agent,
             "status": "working",
@@ -264,11 +267,17 @@ class Dispatch:
             "currentRepo": order.repo,
             "activeProvider": order.provider,
             "availableProviders": [order.provider],
+            "providers": [{"name": order.provider, "status": "ready", "details": limits, "active": True}] if limits else None,
         }
         try:
             await self._commit(NewEvent(order.agent, "heartbeat", encode({k: v for k, v in said.items() if v is not None})))
         except RigError as error:
             log.warning("the heartbeat of %s was not stored: %s", order.agent, error.message)
+
+    async def limits(self, order: WorkOrder, text: str) -> None:
+        """How much of its account's limits a provider says is used: shown with every slot that works with it from now on."""
+        self._limits[order.provider] = text
+        await self._beat(order)
 
     def ended(self, order: WorkOrder) -> None:
         """An order is over and reported: its slot is free."""

@@ -106,6 +106,10 @@ class LogReporter:
     ) -> Answer | None:
         return await self._questions.ask(order, question, options, deadline_seconds)
 
+    async def limits(self, order: WorkOrder, text: str) -> None:
+        if self.dispatch is not None:
+            await self.dispatch.limits(order, text)
+
     async def resumable(self, order: WorkOrder, session: str) -> None:
         body = {"executionId": order.execution, "sessionId": session, "home": order.home or order.execution}
         await self._event(order, "execution_progressed", body)

@@ -147,6 +147,10 @@ class Reporter(Protocol):
         """Put a question and wait for its answer; None when nobody answered in time, Conflict when the lease ended first."""
         ...
 
+    async def limits(self, order: WorkOrder, text: str) -> None:
+        """How much of its account's limits is used."""
+        ...
+
     async def resumable(self, order: WorkOrder, session: str) -> None:
         """A later order may go on with ``session`` even if nothing else is heard of this one."""
         ...

@@ -26,7 +26,7 @@ class Ending:
 
 
 class WorkSession:
-    """Implements ``rig.plugin.provider.Session``, ``Asks``, ``Steered`` and ``Resumable``."""
+    """Implements ``rig.plugin.provider.Session``, ``Asks``, ``Steered``, ``Resumable`` and ``Limited``."""
 
     def __init__(
         self,
@@ -129,6 +129,9 @@ class WorkSession:
     async def steer_rejected(self, steer: Steer, reason: str) -> None:
         said = self._redact(one_line(reason, 500)) or "it was refused"
         await self._tell(self._reporter.steered(self._order, steer, said))
+
+    async def limits(self, text: str) -> None:
+        await self._tell(self._reporter.limits(self._order, self._redact(one_line(text, 300))))
 
     async def can_resume(self, session_id: str) -> None:
         await self._tell(self._reporter.resumable(self._order, session_id))
