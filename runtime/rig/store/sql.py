@@ -93,13 +93,13 @@ def _picked(query: Query[Any]) -> tuple[str, list[Any]]:
     searches, arguments = [], []
     column, values = _alternatives(query) or ("", ())
     for where in [_instead(query, column, value) for value in values] or [query.where]:
-        sql, bound = _matching(query, where, ", ".join(columns))
+        sql, bound = _matching(query, where, ", ".join([*columns, "rowid AS entry"]))
         searches.append(sql)
         arguments += bound
     pick = f"{' UNION ALL '.join(searches)} ORDER BY {', '.join(order)} LIMIT ? OFFSET ?"
-    rows = f"{model_table(query.table.name)} AS found ON found.tenant = ? AND found.key = place.key"
+    rows = f"{model_table(query.table.name)} AS found ON found.rowid = place.entry"
     terms = ", ".join(f"place.{term}" for term in order)
-    arguments += (query.limit, query.offset, query.tenant)
+    arguments += (query.limit, query.offset)
     return f"SELECT found.key, found.doc FROM ({pick}) AS place JOIN {rows} ORDER BY {terms}", arguments
 
 

@@ -60,7 +60,8 @@ async def list_issues(ask: Ask) -> web.StreamResponse:
 
     def job(snapshot: Snapshot) -> tuple[bytes, int]:
         rows = [row for _, row in snapshot.page(query)]
-        cycles = Cycles(lambda stream: waits_for(snapshot.get(ISSUES, query.tenant, stream)))
+        blockers = snapshot.found(ISSUES, query.tenant, [blocker for row in rows for blocker in waits_for(row)])
+        cycles = Cycles(lambda stream: waits_for(blockers.get(stream) or snapshot.get(ISSUES, query.tenant, stream)))
         shown = [views.issue(row, cycles.of(row.stream) if waits_for(row) else ()) for row in rows]
         return msgspec.json.encode(shown), snapshot.as_of(query.tenant)
 
