@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -24,6 +26,9 @@ from rigtui.state import Change, State, reduce, summoned
 
 FRAME = 0.05
 """Seconds for which changes are collected before they are shown together: at most twenty pictures a second."""
+
+STUCK = 2.0
+"""Seconds that a terminal gets to take the last output when a signal ends the dashboard."""
 
 DARK = Theme(
     name="rig-dark",
@@ -88,10 +93,17 @@ class Dashboard(App[None]):
     async def on_mount(self) -> None:
         for number in (signal.SIGTERM, signal.SIGHUP):  # leave the terminal as it was found
             with contextlib.suppress(ValueError, NotImplementedError, RuntimeError):
-                asyncio.get_running_loop().add_signal_handler(number, self.exit)
+                asyncio.get_running_loop().add_signal_handler(number, self._told_to_end, number)
         await self.push_screen(QueueScreen())
         self.set_interval(1.0, self._tick)
         self.follow()
+
+    def _told_to_end(self, number: int) -> None:
+        """Leave; without the terminal's help when it takes no output any more, for which Textual would wait for ever."""
+        stuck = threading.Timer(STUCK, os._exit, (128 + number,))
+        stuck.daemon = True
+        stuck.start()
+        self.exit()
 
     def follow(self) -> None:
         """Begin to follow the daemon."""

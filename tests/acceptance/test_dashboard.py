@@ -1,9 +1,13 @@
 """The dashboard for real: ``rigtui`` in a terminal of tmux on a real daemon, which is killed and started again (B9)."""
 
+import fcntl
 import os
 import re
+import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -207,6 +211,29 @@ def test_without_a_daemon_one_line_says_what_to_do(require: Callable[[str], str]
     assert done.returncode == 6
     assert done.stdout.strip().count("\n") == 0
     assert "rig serve" in done.stdout
+
+
+def test_a_signal_ends_it_also_on_a_terminal_that_takes_no_output(daemon: Daemon) -> None:
+    ours, its = os.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 160, 0, 0))
+    command = [sys.executable, "-m", "rigtui", daemon.url, "--data-dir", str(daemon.data)]
+    dashboard = subprocess.Popen(command, stdin=its, stdout=its, stderr=its, start_new_session=True)
+    try:
+        os.close(its)
+        ends = time.monotonic() + 20
+        while struct.unpack("i", fcntl.ioctl(ours, termios.FIONREAD, bytes(4)))[0] < 1000:
+            assert time.monotonic() < ends, "nothing was drawn"
+            time.sleep(0.05)
+        for width in range(160, 180):  # each draws everything again, and nobody reads it
+            fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
+            dashboard.send_signal(signal.SIGWINCH)
+            time.sleep(0.1)
+        dashboard.terminate()
+        assert dashboard.wait(timeout=10) in (0, 128 + signal.SIGTERM)
+    finally:
+        dashboard.kill()
+        dashboard.wait()
+        os.close(ours)
 
 
 def test_the_demo_opens_it_and_ends_with_a_table(tmp_path: Path) -> None:
