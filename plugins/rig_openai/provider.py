@@ -8,6 +8,7 @@ from rig import Asks, PluginError, Resumable, Session, SessionResult, Steered
 from rig_openai.answers import Answer, ToolCall
 from rig_openai.config import OpenAIConfig
 from rig_openai.conversation import Conversation, plain, result, said
+from rig_openai.pulse import alive
 from rig_openai.refusals import NoModel, NoTools, Refused, TooLong
 from rig_openai.repeats import GIVE_UP, SAME, Repeats
 from rig_openai.schemas import tools
@@ -160,7 +161,8 @@ class Loop:
     async def _answer(self, conversation: Conversation) -> Answer:
         telling = Telling(self._session, whole=self._plain)
         try:
-            answer = await self._server.answer(self._body(conversation), telling.heard, telling.waiting)
+            async with alive(self._session):
+                answer = await self._server.answer(self._body(conversation), telling.heard, telling.waiting)
         except TooLong as error:
             if not (cut := conversation.shorten()):
                 raise

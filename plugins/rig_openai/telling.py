@@ -1,6 +1,5 @@
 """What a session's log says of answers, calls and results."""
 
-import asyncio
 import json
 
 from rig import Session
@@ -12,8 +11,6 @@ MAX_CALL = 500
 """Characters of a call that are logged."""
 MAX_RESULT_LINES = 40
 """Lines of a result that are logged."""
-SIGN_SECONDS = 5.0
-"""How often an answer of which no line is complete counts as a sign of life all the same."""
 
 
 class Telling:
@@ -28,7 +25,6 @@ class Telling:
         self._text = 0
         """Characters that were logged."""
         self._thoughts = 0
-        self._signed = asyncio.get_running_loop().time()
 
     async def heard(self, answer: Answer) -> None:
         """Log what is new of an answer."""
@@ -42,9 +38,7 @@ class Telling:
             self._text = len(answer.text)
             text, thought = thoughtless(answer.text)
             lines += [f"[thought] {line}" for line in thought.splitlines()] + text.splitlines()
-        now = asyncio.get_running_loop().time()
-        if lines or now - self._signed > SIGN_SECONDS:
-            self._signed = now
+        if lines:
             await self._session.log(lines, "agent")
 
     async def waiting(self, why: str) -> None:

@@ -12,6 +12,7 @@ from rig import ProcessError, Session
 from rig_openai import grep
 from rig_openai.config import OpenAIConfig
 from rig_openai.folder import Folder, ToolError
+from rig_openai.pulse import alive
 from rig_openai.schemas import Call, Edit, Read, Run, Search, Write, parsed
 from rig_openai.texts import MAX_SHOWN, Output, decoded, encoded, excerpt, listing, replaced
 
@@ -139,7 +140,7 @@ class Toolbox:
         output = Output()
         code: int | None = None
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds), alive(self._session):
                 async for batch in child.lines():
                     output.add("".join(f"{line.decode('utf-8', 'replace')}\n" for line in batch))
                 code = await child.wait()

@@ -21,11 +21,12 @@ from tests.standins.chat import Chat, Failure, Reply
 KEY = "made-up-key-of-a-model"
 
 
-def config(repo: Path, api: Chat, name: str, approval: str, more: str) -> str:
+def config(repo: Path, api: Chat, name: str, approval: str, more: str, stall_ms: int) -> str:
     return f"""
 [dispatch]
 enabled = true
 provider = "{name}"
+stall_timeout_ms = {stall_ms}
 [executor]
 slots = 1
 [workspace]
@@ -40,7 +41,7 @@ approval = "{approval}"
 
 @contextmanager
 def working(
-    folder: Path, api: Chat, name: str = "qwen", approval: str = "auto", more: str = ""
+    folder: Path, api: Chat, name: str = "qwen", approval: str = "auto", more: str = "", stall_ms: int = 60_000
 ) -> Iterator[tuple[Chat, Daemon, Path]]:
     """The server, a daemon whose agent talks to it with a key from the vault, and the repository; no process is left behind."""
     repo = repository(folder / "repo")
@@ -48,7 +49,7 @@ def working(
     data = folder / "rig" / "data"
     secret = [sys.executable, "-m", "rig.cli", "secret", "set", "MODEL_KEY", "--data-dir", str(data)]
     subprocess.run(secret, input=KEY, text=True, check=True, capture_output=True, cwd=folder, timeout=60)
-    with stand_in(api), running(folder / "rig", config=config(repo, api, name, approval, more)) as daemon:
+    with stand_in(api), running(folder / "rig", config=config(repo, api, name, approval, more, stall_ms)) as daemon:
         yield api, daemon, repo
         assert daemon.stop() == 0
     assert [p.info for p in psutil.process_iter(["cmdline", "cwd"]) if str(folder) in (p.info["cwd"] or "")] == []
@@ -145,6 +146,22 @@ def test_an_abort_ends_a_command_that_runs(tmp_path: Path) -> None:
         assert daemon.ask("POST", f"/api/v1/issues/{quoted(stream)}/abort", {}).status == 202
         log(daemon, execution)
         daemon.wait_for(lambda: not os.path.exists(f"/proc/{pid}") or psutil.Process(pid).status() == "zombie", 20)
+
+
+@pytest.mark.slow
+def test_a_slow_server_and_a_quiet_command_are_no_silence_of_the_agent(tmp_path: Path) -> None:
+    """The shortest beat there is is 5 s, so silence may last 8."""
+    replies: list[Reply | Failure] = [
+        Failure(503, headers={"Retry-After": "9"}),
+        Reply("", [("run", {"command": "sleep 10; echo slept"})]),
+        Reply("Done."),
+    ]
+    with working(tmp_path, Chat(replies=replies), stall_ms=8000) as (api, daemon, _):
+        stream = create(daemon)
+        lines = log(daemon, executions(daemon)[0])
+        assert in_review(daemon, stream)["attempt"] == 1
+        assert "[result] slept" in lines
+        assert tokens(daemon, stream) == api.spent
 
 
 def test_what_a_person_says_is_in_the_next_request(tmp_path: Path) -> None:
