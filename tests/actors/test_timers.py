@@ -8,7 +8,7 @@ import pytest
 
 from rig.actors.timers import Handler, Timers
 from rig.clock import ManualClock
-from rig.errors import StaleLease, Unavailable
+from rig.errors import OutcomeUnknown, StaleLease, StorageUnavailable, Unavailable
 from rig.store.port import Snapshot
 from rig.store.units import Timer, Unit
 from tests.actors.fakes import HeldStore
@@ -108,6 +108,23 @@ async def test_a_timer_that_its_handler_leaves_standing_backs_off(
         clock.advance(pauses[-1])
     assert pauses == pytest.approx([1, 2, 4, 8, 16, 32, 60, 60, 60])
     assert len(fired) == 9
+
+
+@pytest.mark.parametrize("error", [StorageUnavailable(), OutcomeUnknown()], ids=repr)
+async def test_what_the_store_could_not_take_is_tried_soon_after_it_is_back_however_long_it_was_away(
+    store: Reads, clock: ManualClock, fired: list[str], error: Exception
+) -> None:
+    async def fails(tenant: str, timer: Timer) -> None:
+        raise error
+
+    subject = timers(store, clock, fired, broken=fails)
+    await set_timer(store, clock, "broken:a", 0)
+    pauses = []
+    for _ in range(9):
+        await subject.fire()
+        pauses.append(await subject.fire())
+        clock.advance(pauses[-1])
+    assert pauses == pytest.approx([1, 2, 4, 4, 4, 4, 4, 4, 4])
 
 
 async def test_one_failing_handler_does_not_keep_others_from_firing(store: Reads, clock: ManualClock, fired: list[str]) -> None:

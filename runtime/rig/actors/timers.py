@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from rig.clock import Clock, Micros
-from rig.errors import Conflict, RigError
+from rig.errors import Conflict, OutcomeUnknown, RigError, StorageUnavailable
 from rig.store.port import Batch, Snapshot, Store
 from rig.store.units import Timer
 
@@ -31,6 +31,9 @@ LONGEST_SLEEP = 60.0
 HANDLER_TIMEOUT = 30.0
 """Seconds after which a handler is given up, and counts as failed."""
 
+AWAY_PAUSE = 4.0
+"""Seconds after which a timer is tried again, at most, that the store could not take: it will be back, and leases wait for it."""
+
 _EVER: Final[Micros] = 1 << 62
 
 _Key = tuple[str, str, Micros]
@@ -40,8 +43,8 @@ class Timers:
     """Fires due timers by the kind before the colon of their key (``lease:<id>`` is for handler ``lease``).
 
     Any daemon may try each timer. One that still stands after its handler ran (it raised, or did nothing) is tried again
-    after 1, 2, 4 … 60 seconds. ``grace`` is how many seconds of uptime the kinds in ``graced`` have to wait: after a start
-    no lease ends before its agent had one heartbeat interval to be heard (I10).
+    after 1, 2, 4 … 60 seconds, of 4 at most where the store was away. ``grace`` is how many seconds of uptime the kinds in
+    ``graced`` have to wait: after a start no lease ends before its agent had one heartbeat interval to be heard (I10).
     """
 
     def __init__(
@@ -146,6 +149,9 @@ class Timers:
             pass  # someone else was first, or what it waited for happened
         except RigError as error:
             log.warning("The timer %s is tried again later: %s", timer.key, error)
+            if isinstance(error, StorageUnavailable | OutcomeUnknown):
+                tries, not_before = self._tried.get(key := _key(tenant, timer), (0, 0.0))
+                self._tried[key] = (tries, min(not_before, self._clock.monotonic() + AWAY_PAUSE))
         except Exception as error:  # noqa: BLE001  # one handler must not stop the others
             log.error("The handler of the timer %s raised %s.", timer.key, type(error).__name__)
             self._on_fault(timer.key, error)
