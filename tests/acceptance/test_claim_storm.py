@@ -292,6 +292,7 @@ async def weather(size: Size, folder: Path, store: Place) -> None:
         assert storm.daemon.ask("GET", "/api/queue").json == []
         groups = [stream["groups"].get("agents", {}) for stream in storm.daemon.ask("GET", "/api/streams").json.values()]
         assert sum(group.get("pending", 0) for group in groups) == 0
+        assert "quarantined" not in {row["state"] for row in storm.daemon.ask("GET", "/api/v1/plugins").json}
         assert storm.daemon.stop() == 0
         checked = storm.daemon.rig("rebuild", "--check", *store.arguments)
         assert checked.returncode == 0, checked.stdout
