@@ -17,12 +17,13 @@ from rig.client import Target
 from rig.errors import RigError, Unreachable
 from rigtui import keymap
 from rigtui.link import Link
-from rigtui.screens.answer import AnswerScreen
+from rigtui.screens.answer import AnswerScreen, SteerScreen
 from rigtui.screens.base import RigScreen
 from rigtui.screens.issue import IssueScreen
 from rigtui.screens.queue import QueueScreen
 from rigtui.screens.session import SessionScreen
 from rigtui.state import Change, State, reduce, summoned
+from rigtui.text import plain
 
 FRAME = 0.05
 """Seconds for which changes are collected before they are shown together: at most twenty pictures a second."""
@@ -63,7 +64,7 @@ COMMANDS = {
 
 
 class Dashboard(App[None]):
-    """One terminal's dashboard. It changes nothing of the fleet but by an answer that was confirmed."""
+    """One terminal's dashboard. It changes nothing of the fleet but by an answer, or a word to an agent, that was confirmed."""
 
     TITLE = "rig"
     CSS_PATH = Path(__file__).with_name("dashboard.tcss")
@@ -156,6 +157,31 @@ class Dashboard(App[None]):
                 self.run_worker(self._send(question.id, text), exit_on_error=False)
 
         self.push_screen(AnswerScreen(question), send)
+
+    def steer(self, subject: str | None) -> None:
+        """Ask what is to be said to the agent at work on an issue."""
+        if subject is None:
+            self._say("no issue is chosen")
+            return
+        row = self.state.issue(subject)
+        if row is not None and row.state not in ("assigned", "in_progress"):
+            self._say(f"no agent is at work on {plain(subject, 80)}")
+            return
+
+        def send(text: str | None) -> None:
+            if text is not None:
+                self.run_worker(self._steer(subject, text), exit_on_error=False)
+
+        self.push_screen(SteerScreen(subject, row.assigned_agent if row is not None else None), send)
+
+    async def _steer(self, issue: str, text: str) -> None:
+        try:
+            told = await self.link.steer(issue, text)
+        except RigError as error:
+            self._say(f"not said: {plain(error.message, 200)}", "bad")
+            return
+        said = {"delivered": "the agent has it", "queued": "it will be told with its next turn"}
+        self._say(said.get(told.status) or f"not said: {plain(told.reason, 200)}", "good" if told.ok else "bad")
 
     async def _send(self, question: str, text: str) -> None:
         try:

@@ -43,6 +43,7 @@ KEYS: tuple[Key, ...] = (
     Key("back", "escape,q", "back", "Back; never leaves the dashboard", (), "back"),
     Key("log", "l", "log", "Live log of the newest attempt", ("queue", "issue"), "log"),
     Key("answer", "a", "answer", "Answer the question that is open", ("queue", "issue", "session"), "answer"),
+    Key("steer", "s", "steer", "Say something to the agent at work", ("queue", "issue", "session")),
     Key("follow", "f", "follow", "Follow the end of the log, or stop", ("session",), "follow"),
     Key("wrap", "w", "wrap", "Wrap long lines, or cut them", ("session",), "wrap"),
     Key("previous", "p", "previous", "Log of the attempt before, then round again", ("session",), "previous"),

@@ -190,6 +190,10 @@ class Link:
         """Answer an open question. Raises what the client raises: NotFound, Conflict when somebody was faster."""
         await self.call("answer_question", id=question, answer=text)
 
+    async def steer(self, issue: str, text: str) -> answers.Steered:
+        """Say something to the agent at work. Raises what the client raises: Conflict when nobody is, or can be told."""
+        return await self.typed(answers.Steered, "steer_issue", id=issue, message=text)
+
     async def pause(self) -> None:
         """Wait a little before something broken is tried again."""
         await asyncio.sleep(2 * PAUSE)

@@ -1,5 +1,6 @@
-"""Answering an agent's question: read it, type, look once more, send."""
+"""Saying something to the fleet: read what it is about, type, look once more, send."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on
@@ -16,34 +17,28 @@ ASKS = {"question": "asks", "approval": "waits for approval", "failure": "failed
 """Kind of what waits to how it is headed."""
 
 
-class AnswerScreen(ModalScreen[str | None]):
-    """Gives the answer, None for none. Enter shows what would be sent; only a second enter sends it."""
+class WordScreen(ModalScreen[str | None]):
+    """Gives what was typed, None for nothing. Enter shows what would be sent; only a second enter sends it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "back", show=False, id="answer.back")]
 
-    def __init__(self, question: AttentionItem) -> None:
+    def __init__(self, head: str, about: str, hint: str, options: Sequence[str] = ()) -> None:
         super().__init__()
-        self._question = question
+        self._head = head
+        self._about = about
+        self._hint = hint
+        self._options = options
         self._ready: str | None = None
         """What the next enter sends."""
 
     def compose(self) -> ComposeResult:
-        question = self._question
         with Vertical(classes="box -small"):
-            yield Label(
-                content(f"? {plain(question.subject, 80)} {ASKS.get(question.kind, question.kind)}"),
-                classes="title",
-                markup=False,
-            )
-            yield Label(content(question.question), classes="question", markup=False)
-            for number, option in enumerate(question.options, 1):
+            yield Label(content(self._head), classes="title", markup=False)
+            yield Label(content(self._about), classes="question", markup=False)
+            for number, option in enumerate(self._options, 1):
                 yield Label(content(f"  {number}  {plain(option, 200)}"), classes="option", markup=False)
             yield Input(compact=True, placeholder=self._hint)
             yield Label(content("enter, and enter again to send · esc back"), classes="note", markup=False)
-
-    @property
-    def _hint(self) -> str:
-        return "your answer, or the number of one above" if self._question.options else "your answer"
 
     def on_mount(self) -> None:
         self.query_one(Input).focus()
@@ -60,7 +55,7 @@ class AnswerScreen(ModalScreen[str | None]):
             self.dismiss(self._ready)
             return
         text = event.value.strip()
-        options = self._question.options
+        options = self._options
         if text.isdecimal() and 1 <= int(text) <= len(options):
             text = str(options[int(text) - 1])
         if text:
@@ -78,3 +73,20 @@ class AnswerScreen(ModalScreen[str | None]):
         else:
             self._ready = None
             self._note("enter, and enter again to send · esc back")
+
+
+class AnswerScreen(WordScreen):
+    """Answering what waits for a person."""
+
+    def __init__(self, question: AttentionItem) -> None:
+        head = f"? {plain(question.subject, 80)} {ASKS.get(question.kind, question.kind)}"
+        hint = "your answer, or the number of one above" if question.options else "your answer"
+        super().__init__(head, question.question, hint, question.options)
+
+
+class SteerScreen(WordScreen):
+    """Saying something to an agent at work."""
+
+    def __init__(self, issue: str, agent: str | None) -> None:
+        about = f"{plain(agent, 80) or 'Its agent'} is told in the middle of its work, at the latest with its next turn."
+        super().__init__(f"» {plain(issue, 80)}", about, "what it should know")

@@ -117,6 +117,9 @@ class RigScreen(Screen[None]):
     def action_answer(self) -> None:
         self.dashboard.answer(self.subject())
 
+    def action_steer(self) -> None:
+        self.dashboard.steer(self.subject())
+
     @on(Prompt.Typed)
     def _typed(self, event: Prompt.Typed) -> None:
         if event.kind == "/":

@@ -75,6 +75,13 @@ async def test_a_repeat_with_its_key_says_it_once_and_tells_how_it_stands_now(ed
     assert (await steer(edge, "Look left."))[0] == 409
 
 
+async def test_twins_say_it_once(edge: Edge) -> None:
+    await holder(edge)
+    both = await asyncio.gather(*(steer(edge, "Look left.", **{"Idempotency-Key": "k-1"}) for _ in range(2)))
+    assert both[0] == both[1]
+    assert (both[0][0], await types(edge)) == (200, ["steer_requested"])
+
+
 async def test_the_answer_waits_until_the_agent_has_it_or_its_work_has_ended(edge: Edge) -> None:
     lease = await holder(edge)
     asking = asyncio.create_task(edge.post(f"{PATH}?wait=20", {"message": "Look left."}))

@@ -7,7 +7,7 @@ from typing import TypeVar, get_origin
 import msgspec
 
 from rig.client import Target
-from rig.wire.shapes.answers import Agent, AttentionItem, Execution, Issue, TokenCounts
+from rig.wire.shapes.answers import Agent, AttentionItem, Execution, Issue, Steered, TokenCounts
 from rigtui.app import Dashboard
 from rigtui.history import Happened, History
 from rigtui.state import Change, Changed, Listed
@@ -80,6 +80,7 @@ class Line:
         """Execution to (stream, text) of its lines."""
         self.wanted: list[str] = []
         self.answered: list[tuple[str, str]] = []
+        self.told: list[tuple[str, str]] = []
 
     @property
     def client(self) -> "Line":
@@ -101,6 +102,10 @@ class Line:
 
     async def answer(self, question: str, text: str) -> None:
         self.answered.append((question, text))
+
+    async def steer(self, issue: str, text: str) -> Steered:
+        self.told.append((issue, text))
+        return Steered(ok=True, status="delivered", steer_id="s1", reason=None)
 
     def want(self, views: Iterable[str]) -> None:
         self.wanted += views

@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from rig.wire.shapes.answers import CostLine, TokenCounts
-from rigtui.screens.answer import AnswerScreen
+from rigtui.screens.answer import AnswerScreen, SteerScreen
 from rigtui.screens.issue import IssueScreen
 from rigtui.screens.queue import QueueScreen
 from rigtui.screens.session import SessionScreen
@@ -273,3 +273,28 @@ async def test_leaving_the_question_sends_nothing(alone: Alone) -> None:
         await keys(pilot, "a", "y", "e", "s", "enter", "escape", "escape")
         assert isinstance(alone.screen, QueueScreen)
         assert alone.line.answered == []
+
+
+async def test_an_agent_at_work_is_told_only_after_it_was_looked_at(alone: Alone) -> None:
+    async with alone.run_test(size=(80, 24)) as pilot:
+        fleet(alone)
+        stream = next(key for key, entry in alone.state.issues.items() if entry.row and entry.row.state == "in_progress")
+        alone.open_issue(stream)
+        await pilot.pause()
+        await keys(pilot, "s", *"go", "enter")
+        assert isinstance(alone.screen, SteerScreen)
+        assert alone.line.told == []
+        await keys(pilot, "enter")
+        await pilot.pause()
+        assert alone.line.told == [(stream, "go")]
+        assert isinstance(alone.screen, IssueScreen)
+
+
+async def test_where_no_agent_is_at_work_there_is_nobody_to_tell(alone: Alone) -> None:
+    async with alone.run_test(size=(80, 24)) as pilot:
+        fleet(alone)
+        stream = next(key for key, entry in alone.state.issues.items() if entry.row and entry.row.state == "queued")
+        alone.open_issue(stream)
+        await pilot.pause()
+        await keys(pilot, "s")
+        assert isinstance(alone.screen, IssueScreen)

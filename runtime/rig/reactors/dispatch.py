@@ -79,14 +79,14 @@ class Dispatch:
 
     def hear(self, batch: Batch) -> None:
         """A store listener: something may be claimed, or a lease of ours is no more."""
-        for (_, table, key), row in batch.rows.items():
+        for (tenant, table, key), row in batch.rows.items():
             if table == "queue" and isinstance(row, QueueRow) or table == "streams" and key.startswith(AGENT):
                 self._news.set()
             elif table == "leases" and isinstance(row, LeaseRow) and row.state != "live" and key in self._running:
                 self._executor.cancel(self._running[key].execution, row.reason or row.state)
             elif table == "steers" and isinstance(row, SteerRow) and row.state == "pending":
                 for order in self._running.values():
-                    if order.issue == row.issue:  # one that has not begun yet finds it when it does
+                    if (order.tenant, order.issue) == (tenant, row.issue):  # one that has not begun yet finds it when it does
                         self._executor.steer(order.execution, Steer(row.id, row.message))
 
     def wake(self) -> None:
