@@ -133,6 +133,30 @@ def test_a_title_and_a_cost_posted_elsewhere_appear_and_a_killed_daemon_is_taken
     assert late == {}
 
 
+def test_an_agent_is_told_something_from_here_and_its_timeline_shows_it(
+    daemon: Daemon, terminal: Terminal, size: tuple[int, int]
+) -> None:
+    said = f"look-{word()}"
+    post(daemon, type="ISSUE_APPROVED", issueNumber=4, title="Sort the list")
+    lease = daemon.ask("POST", "/api/assignments/claim", {"agentId": "dev-1"}).json["lease"]
+    post(daemon, type="WORK_STARTED", issueNumber=4, agentId="dev-1")
+    terminal.until("Sort the list")
+    terminal.press("Enter")
+    terminal.until("work_started")
+    terminal.press("s")
+    terminal.until("what it should know")
+    terminal.press(said, "Enter")
+    terminal.until(f"send “{said}”?")
+    terminal.press("Enter")
+    terminal.until("steer_requested")
+    terminal.until(f"told: {said}")
+    beat = {"agentId": "dev-1", "fence": lease["fence"]}
+    (message,) = daemon.ask("POST", f"/api/leases/{lease['id']}/heartbeat", beat).json["messages"]
+    assert (message["type"], message["message"]) == ("steer", said)
+    daemon.ask("POST", f"/api/leases/{lease['id']}/heartbeat", {**beat, "after": message["id"]})
+    terminal.until("steer_delivered")
+
+
 def test_a_question_posted_elsewhere_appears_and_is_answered_here(
     daemon: Daemon, terminal: Terminal, size: tuple[int, int], record_property: Callable[[str, object], None]
 ) -> None:
