@@ -1,10 +1,11 @@
 """The loop of a session: the model answers, its tool calls are made, and it is told of their results, until it has nothing to call."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rig import Asks, PluginError, Resumable, Session, SessionResult, Steered
+from rig import Asks, Model, PluginError, Resumable, Session, SessionResult, Steered
 from rig_openai.answers import Answer, ToolCall
 from rig_openai.config import OpenAIConfig
 from rig_openai.conversation import Conversation, plain, result, said
@@ -37,6 +38,11 @@ class OpenAIProvider:
         config: OpenAIConfig = session.config
         async with Server(config.address(self.name), config) as server:
             return await Loop(self.name, session, server).run()
+
+    async def list_models(self, config: OpenAIConfig) -> Sequence[Model]:
+        """What the server says that it serves."""
+        async with Server(config.address(self.name), config) as server:
+            return [Model(identity) for identity in await server.models()]
 
 
 class Ended(Exception):

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from rig import Model, PluginError
 from rig_openai import server as server_module
 from rig_openai.config import OpenAIConfig
 from rig_openai.provider import OpenAIProvider
@@ -414,3 +416,11 @@ async def test_what_is_said_to_a_session_without_a_turn_left_is_for_the_next(tmp
         api.release()
         result = await asyncio.wait_for(running, 20)
         assert (result.ok, session.delivered, session.steer_waits) == (True, [], True)
+
+
+async def test_its_models_are_those_that_the_server_says(tmp_path: Path) -> None:
+    async with Chat(models=("one", "two"), key="k-1") as api:
+        config = OpenAIConfig(base_url=api.url, api_key=SecretStr("k-1"))
+        assert await OpenAIProvider("vllm").list_models(config) == [Model("one"), Model("two")]
+    with pytest.raises(PluginError, match="does not say which models it serves"):
+        await OpenAIProvider("vllm").list_models(config)
