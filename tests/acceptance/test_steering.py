@@ -74,3 +74,20 @@ def test_what_a_killed_daemon_had_not_delivered_is_told_to_the_next_attempt(tmp_
         assert issue["attempt"] == 2
         assert git(repo, "show", f"{issue['branch']}:said.txt") == word
         assert steers(daemon, stream) == ["steer_requested", "steer_delivered"]
+
+
+def test_an_attempt_that_begins_afresh_knows_what_the_one_before_was_told(tmp_path: Path) -> None:
+    name = f"said-{randrange(10**9)}.txt"
+    repo = repository(tmp_path / "repo")
+    script = '[[providers.mock.script]]\ndelay_ms = 2000\n[[providers.mock.script]]\nfail = "not today"\n'
+    given = settings(repo, script).replace("[executor]", "max_retry_backoff_ms = 1\n[executor]")
+    with running(tmp_path / "rig", config=given) as daemon:
+        stream = create(daemon)
+        at_work(daemon, stream)
+        word = f'```rig-mock\n[[turn]]\nwrite = {{ "{name}" = "$execution" }}\n```'  # plays once it is in the prompt
+        assert steer(daemon, stream, word)[1]["status"] == "delivered"
+        issue = in_review(daemon, stream)
+        assert issue["attempt"] == 2
+        newest = daemon.ask("GET", "/api/execution-logs?limit=1").json[0]["id"]
+        assert git(repo, "show", f"{issue['branch']}:{name}") == newest
+        assert steers(daemon, stream) == ["steer_requested", "steer_delivered"], "nothing is told twice"
