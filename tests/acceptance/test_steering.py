@@ -1,5 +1,7 @@
 """A real daemon's session is steered: the command line says something, the session has it, and a killed daemon forgets nothing."""
 
+import json
+import subprocess
 from pathlib import Path
 from random import randrange
 from typing import Any
@@ -91,3 +93,17 @@ def test_an_attempt_that_begins_afresh_knows_what_the_one_before_was_told(tmp_pa
         newest = daemon.ask("GET", "/api/execution-logs?limit=1").json[0]["id"]
         assert git(repo, "show", f"{issue['branch']}:{name}") == newest
         assert steers(daemon, stream) == ["steer_requested", "steer_delivered"], "nothing is told twice"
+
+
+def test_the_documented_request_works_as_it_is_printed(tmp_path: Path) -> None:
+    said = "Focus on the auth module first, skip the tests for now."
+    repo = repository(tmp_path / "repo")
+    with running(tmp_path / "rig", config=settings(repo, WAITS)) as daemon:
+        assert daemon.ask("POST", "/api/v1/issues", {"identifier": "ENG-123"}).status == 201
+        at_work(daemon, "ENG-123")
+        line = f"""curl -s -X POST {daemon.url}/api/v1/ENG-123/steer \\
+-H "Content-Type: application/json" \\
+-d '{{"message": "{said}"}}'"""
+        answered = json.loads(subprocess.run(["bash", "-c", line], check=True, capture_output=True, text=True).stdout)
+        assert (answered["ok"], answered["status"]) == (True, "delivered")
+        assert git(repo, "show", f"{in_review(daemon, 'ENG-123')['branch']}:said.txt") == said
