@@ -34,7 +34,7 @@ async def get_usage(ask: Ask) -> web.StreamResponse:
 
 
 async def get_cost_summary(ask: Ask) -> web.StreamResponse:
-    """``GET /api/costs/summary``: the same sums as usage, by category (R0-47)."""
+    """``GET /api/costs/summary``: the same sums as usage, by category (R0-47), which are few: it waits for no heavy reading."""
     days = _days(ask, 7)
     chosen, tenant = ledger.Filter(display=_display(ask)), ask.call.tenant
 
@@ -42,7 +42,7 @@ async def get_cost_summary(ask: Ask) -> web.StreamResponse:
         sums = ledger.sums(snapshot, tenant, "category", _start(ask, days), chosen)
         return msgspec.json.encode(views.cost_summary(days, sums, snapshot.as_of(tenant)))
 
-    return ask.bytes(await _shared(ask, (days, chosen), job))
+    return ask.bytes(await lists.snapshot(ask, job))
 
 
 async def get_daily_costs(ask: Ask) -> web.StreamResponse:
@@ -108,7 +108,7 @@ async def list_cost_lines(ask: Ask) -> web.StreamResponse:
 
 
 async def _shared(ask: Ask, asked: tuple[int, ledger.Filter], job: Callable[[Snapshot], bytes]) -> bytes:
-    """Sums are the heaviest readings, and dashboards ask for the same ones."""
+    """Sums by repository and by day are the heaviest readings, and dashboards ask for the same ones."""
     return await ask.deps.readings.read(ask.deps.store, (ask.operation.name, ask.call.tenant, asked), job)
 
 
