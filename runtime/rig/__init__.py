@@ -18,12 +18,14 @@ if TYPE_CHECKING:
         ProcessError,
         RigError,
         StaleDelivery,
+        TrackerUnavailable,
         Unavailable,
         Unprocessable,
         WorkspaceError,
     )
     from rig.model.health import CheckResult, NothingToCheck
     from rig.model.notices import NoticeKind, Severity
+    from rig.model.tracking import TrackedIssue
     from rig.plugin.config import NotifierConfig, PluginConfig, ProviderConfig
     from rig.plugin.contexts import (
         CommandsContext,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
         ProvidersContext,
         ProviderSetup,
         StepKindsContext,
+        TrackersContext,
         WebhookDelivery,
         WebhookSettings,
         WebhookSource,
@@ -75,17 +78,20 @@ if TYPE_CHECKING:
         Usage,
     )
     from rig.plugin.steps import StepContext, StepKind, StepResult
+    from rig.plugin.tracker import PollContext, Tracker, TrackerPage
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "rig.errors": "BadRequest BadSignature ConfigError Conflict Forbidden MalformedJson NotFound NotSent PluginError "
-    "ProcessError RigError StaleDelivery Unavailable Unprocessable WorkspaceError",
+    "ProcessError RigError StaleDelivery TrackerUnavailable Unavailable Unprocessable WorkspaceError",
     "rig.model.health": "CheckResult NothingToCheck",
     "rig.model.notices": "NoticeKind Severity",
+    "rig.model.tracking": "TrackedIssue",
     "rig.plugin.config": "NotifierConfig PluginConfig ProviderConfig",
     "rig.plugin.contexts": "CommandsContext HealthChecker HealthCheckersContext HealthContext Identity Mapped "
-    "NotifiersContext OperationsContext PriceSourcesContext ProviderSetup ProvidersContext StepKindsContext WebhookDelivery "
+    "NotifiersContext OperationsContext PriceSourcesContext ProviderSetup ProvidersContext StepKindsContext TrackersContext "
+    "WebhookDelivery "
     "WebhookSettings WebhookSource WebhookSourcesContext",
     "rig.plugin.marker": "hookimpl",
     "rig.plugin.moments": "AttentionContext CompletionContext DispatchContext Reply RunChanges RunContext RunEndedContext "
@@ -95,6 +101,7 @@ _HOMES = {
     "rig.plugin.pricing": "ModelPrice PriceSource",
     "rig.plugin.provider": "Answer Asks Child Limited ListsModels Model Provider ProviderRegistration Resumable Session SessionResult Steer Steered Usage",
     "rig.plugin.steps": "StepContext StepKind StepResult",
+    "rig.plugin.tracker": "PollContext Tracker TrackerPage",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
@@ -135,6 +142,7 @@ __all__ = [
     "PluginConfig",
     "PluginError",
     "PluginOperation",
+    "PollContext",
     "PriceSource",
     "PriceSourcesContext",
     "ProcessError",
@@ -159,6 +167,11 @@ __all__ = [
     "StepKind",
     "StepKindsContext",
     "StepResult",
+    "TrackedIssue",
+    "Tracker",
+    "TrackerPage",
+    "TrackerUnavailable",
+    "TrackersContext",
     "TransitionContext",
     "Unavailable",
     "Unprocessable",

@@ -375,6 +375,17 @@ class NotSent(RigError):
         self.final = final
 
 
+class TrackerUnavailable(RigError):
+    """A tracker can't be read now."""
+
+    code = "tracker_unavailable"
+
+    def __init__(self, message: str | None = None, *, retry_after: int | None = None) -> None:
+        """``retry_after``: seconds to leave it alone, as until its rate limit is reset; None: it does not say."""
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class Unreachable(RigError):
     """The daemon does not answer; is it running?"""
 

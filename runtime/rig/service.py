@@ -25,6 +25,7 @@ from rig.http.hooks import ConfiguredHooks
 from rig.http.server import Serving, serve
 from rig.ids import DEFAULT_TENANT, SystemIds
 from rig.model.cycles import Cycles, waits_for
+from rig.model.health import CheckResult
 from rig.model.retry import backoff
 from rig.model.tables import ISSUES, KEYS, Query
 from rig.plugin.happenings import Happenings
@@ -46,6 +47,7 @@ from rig.reactors.notify import Notify
 from rig.reactors.questions import Questions
 from rig.reactors.reporting import LogReporter
 from rig.reactors.settings import LiveConfiguration
+from rig.reactors.tracking import Tracking
 from rig.reactors.vitals import Vitals
 from rig.store.location import locate, open_store
 from rig.store.lock import DirectoryLock
@@ -112,6 +114,7 @@ class Service:
         self.dispatch = self._make_work()
         self.notify = Notify(self.store, self.plugins.notifiers, self.clock, lambda: self._settings_now().server.public_url)
         self._stack.callback(self.store.listen(self.notify.hear))
+        self.tracking = Tracking(self.store, self.plugins.trackers, self.clock, self._settings_now)
         duties = Duties(self.store, self.system, self.clock, self._settings_now, lambda: self.vitals.report())
         await duties.begin(seen)
         self._background(watch_clock(self.clock, self.faults), "watching the clock")
@@ -121,10 +124,11 @@ class Service:
         server = self.live.current.settings.server
         self.serving = await serve(make_app(self._deps()), server.host, server.port)
         self._stack.push_async_callback(self.serving.stop)
-        handlers = {**leases.handlers(self.system), **self.inbox.handlers(), "duty": duties.fire}
+        handlers = {**leases.handlers(self.system), **self.inbox.handlers(), "duty": duties.fire, "tracker": self.tracking.fire}
         grace = self.live.current.settings.duties.lease_grace_seconds
         self._background(Timers(self.store, self.clock, handlers, grace=grace).run(), "the timers")
         self._background(self.notify.run(), "notifications")
+        self._background(self.tracking.run(), "trackers")
         leave_address(self.settings.data_dir, self.serving.url)
         self._stack.callback(leave_address, self.settings.data_dir, None)
         self._background(self._start_work(), "dispatch")
@@ -234,7 +238,7 @@ class Service:
             self.clock,
             self.lag.worst,
             self.settings.data_dir,
-            self.notify.health,
+            self._known_health,
             self.grants.setups,
         )
         models = Models(self.plugins, lambda: self._settings_now().providers, self.clock)
@@ -275,6 +279,10 @@ class Service:
             seal=lambda data: self.vault.seal(DEFAULT_TENANT, "answer", 1, data),
             unseal=lambda data: self.vault.open(DEFAULT_TENANT, "answer", 1, data),
         )
+
+    def _known_health(self) -> list[tuple[str, CheckResult]]:
+        """What of deep health needs no check."""
+        return [*self.notify.health(), *self.tracking.health()]
 
     def _newest(self, tenant: str) -> int:
         with self.store.snapshot() as snapshot:

@@ -13,7 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-IMPORT_NAMES = {"python-liquid": "liquid"}
+IMPORT_NAMES = {"python-liquid": "liquid", "pyyaml": "yaml"}
 """Distributions whose package has another name than theirs."""
 
 

@@ -47,7 +47,17 @@ def bubbles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory, folder: Path, listener: socket.socket, bubbles: Path) -> Iterator[Daemon]:
+def todo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the example of a tracker reads."""
+    file = tmp_path_factory.mktemp("todo") / "todo.txt"
+    file.write_text("Buy paint\n")
+    return file
+
+
+@pytest.fixture(scope="module")
+def daemon(
+    tmp_path_factory: pytest.TempPathFactory, folder: Path, listener: socket.socket, bubbles: Path, todo: Path
+) -> Iterator[Daemon]:
     """A daemon with every example that works on nothing by itself."""
     place = tmp_path_factory.mktemp("serves")
     program = place / "notify"
@@ -58,8 +68,12 @@ def daemon(tmp_path_factory: pytest.TempPathFactory, folder: Path, listener: soc
 dir = "{folder}"
 [plugins.database]
 port = {listener.getsockname()[1]}
+[tracker]
+poll_interval_ms = 500
 [plugins.desktop]
 program = "{program}"
+[plugins.todo_txt]
+file = "{todo}"
 [plugins.standup]
 team = ["Ada", "Grace"]
 [[webhook_sources]]
@@ -185,6 +199,16 @@ def test_rig_register_health_checkers(daemon: Daemon, listener: socket.socket) -
 def test_rig_register_notifiers(daemon: Daemon, bubbles: Path) -> None:
     daemon.post(type="ISSUE_NEEDS_HUMAN", repo="acme/app", issueNumber=62, title="Look here")
     daemon.wait_for(lambda: bubbles.exists() and "acme/app#62" in bubbles.read_text())
+
+
+def test_rig_register_trackers(daemon: Daemon, todo: Path) -> None:
+    def types() -> list[str]:
+        answer = daemon.ask("GET", "/api/events/stream?id=TODO-1")
+        return [event["type"] for event in answer.json] if answer.status == 200 else []
+
+    daemon.wait_for(lambda: types() == ["IssueApproved"])
+    todo.write_text("x Buy paint\n")
+    daemon.wait_for(lambda: types() == ["IssueApproved", "IssueDone"])
 
 
 async def test_rig_register_step_kinds(folder: Path) -> None:

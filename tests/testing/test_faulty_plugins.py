@@ -23,6 +23,8 @@ from rig.testing import (
     StepKindContract,
     StepKindFaults,
     Suite,
+    TrackerContract,
+    TrackerFaults,
     WebhookSourceContract,
     WebhookSourceFaults,
     step,
@@ -37,6 +39,21 @@ class Odd:
 
 @rig.hookimpl
 def rig_register_step_kinds():
+    return [Odd()]
+"""
+TRACKER = """
+def issue(id, name="ENG-1"):
+    return rig.TrackedIssue(id, name, "open", "active")
+
+class Odd:
+    name = "odd"
+    async def poll(self, context):
+        {}
+    async def fetch(self, ids):
+        {}
+
+@rig.hookimpl
+def rig_register_trackers():
     return [Odd()]
 """
 PRICE = """
@@ -165,6 +182,48 @@ BAD: list[tuple[type[Suite], str, str, str]] = [
         "an ordinary step ends with a result",
         filled(STEP, "return rig.StepResult(ok=False)"),
         "it failed without a reason",
+    ),
+    (
+        TrackerContract,
+        "a poll ends with a page or says that it can not be read",
+        filled(TRACKER, "raise OSError('no network')", "return []"),
+        "OSError: no network",
+    ),
+    (
+        TrackerContract,
+        "pages come to an end",
+        filled(TRACKER, "return rig.TrackerPage(cursor='a', more=True)", "return []"),
+        "the cursor 'a' leads to itself",
+    ),
+    (
+        TrackerContract,
+        "every issue can be stored",
+        filled(TRACKER, "return rig.TrackerPage([issue('1', 'one')], complete=True)", "return []"),
+        "'one' is no name of an issue",
+    ),
+    (
+        TrackerContract,
+        "the same question has the same answer",
+        filled(TRACKER, "n = self.n = getattr(self, 'n', 0) + 1\nreturn rig.TrackerPage([issue(str(n))])", "return []"),
+        "it lists something else",
+    ),
+    (
+        TrackerContract,
+        "what is fetched is what was asked for",
+        filled(TRACKER, "return rig.TrackerPage([issue('1')])", "return [issue('1'), issue('2')]"),
+        "it fetches what it was not asked for",
+    ),
+    (
+        TrackerFaults,
+        "a cursor that it never gave is no fault",
+        filled(TRACKER, "return rig.TrackerPage(cursor=str(int(context.cursor or '0')))", "return []"),
+        "ValueError: invalid literal",
+    ),
+    (
+        TrackerFaults,
+        "ids that it never gave are left out",
+        filled(TRACKER, "return rig.TrackerPage()", "return [issue(ids[0])]"),
+        "it finds an issue for the id",
     ),
     (
         StepKindFaults,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ GIVEN: Mapping[str, Mapping[str, Any]] = {
     "rig_command": {"provider_config": {"command": "cat >/dev/null; echo done"}},
     "rig_claude": {"provider_config": {"command": "no-such-program-of-claude"}},
     "rig_codex": {"provider_config": {"command": "no-such-program-of-codex"}},
+    "rig_files": {"config": {"folder": str(Path(__file__).parents[1] / "fixtures" / "board")}},
     "rig_genai_prices": {
         "models": ["claude-sonnet-4-5"],
         "queries": {"price": {"model": "claude-sonnet-4-5"}},

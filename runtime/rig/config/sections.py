@@ -130,8 +130,16 @@ class Hooks(Section):
 
 
 class Tracker(Section):
-    """Which issues of a tracker become work."""
+    """Where issues live, and which of them become work."""
 
+    kind: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_-]{0,63})?$")] = ""
+    """Name of the only tracker that is polled: `github`, `linear`, `files`; empty: each one that `[plugins]` configures."""
+    poll_interval_ms: int = Field(30_000, ge=100)
+    """Milliseconds between two polls of a tracker, a tenth more or less."""
+    active_states: Texts = ()
+    """States of a tracker in which an issue is work to do; empty: as its plugin says."""
+    terminal_states: Texts = ()
+    """States in which an issue has ended, beside those that the tracker itself knows as such."""
     required_labels: Texts = ()
     """Labels that an issue must all carry to be queued."""
     trusted_associations: Texts = ("OWNER", "MEMBER", "COLLABORATOR")

@@ -11,7 +11,7 @@ IDENTIFIER = re.compile(r"^[A-Z][A-Z0-9]{0,9}-\d{1,9}\Z")
 ISSUE_STREAM = re.compile(rf"^(?!\.{{1,2}}/)({_SEGMENT}/(?!\.{{1,2}}#){_SEGMENT})#([1-9]\d{{0,15}})\Z")
 JOB = re.compile(r"^ir-[0-9a-f]{8}\Z")
 
-RESERVED = frozenset({"config", "keys", "webhooks", "audit", "faults", "daemon", "erasures"})
+RESERVED = frozenset({"config", "keys", "webhooks", "trackers", "audit", "faults", "daemon", "erasures"})
 """Streams that are Rig's own; no agent may be called so."""
 
 MAX_ISSUE_NUMBER = 2**53 - 1

@@ -91,6 +91,8 @@ class IssueRow(Row, frozen=True, kw_only=True):
     """Earliest instant of the next attempt; 0 is at once."""
     queued_at: Micros | None = None
     queued_sequence: int = 0
+    approved_sequence: int = 0
+    """Sequence of its newest approval; 0: none yet."""
     created_at: Micros = 0
     updated_at: Micros = 0
     reason: str | None = None
@@ -456,6 +458,29 @@ class DeliveryRow(Row, frozen=True, kw_only=True):
     by_body: bool = False
     """Whether its sender has no ids, so that ``id`` comes from the body."""
     replays: int = 0
+
+
+class TrackedRow(Row, frozen=True, kw_only=True):
+    """What a tracker said last of an issue, as far as it matters. Key: tracker and the tracker's own id."""
+
+    tracker: str
+    id: str
+    stream: str
+    state: str
+    """The tracker's own word."""
+    phase: Literal["active", "inactive", "done", "cancelled", "gone"]
+    """What that means under ``[tracker]``; gone: the tracker does not show it any more."""
+    why: str = ""
+    """Why it is not queued, empty when it is."""
+    hold: bool = False
+    """Whether a person must approve it."""
+    fields: dict[str, str] = {}
+    """Field to a digest of what it said."""
+    updated: str = ""
+    """When it was changed, in the tracker's words; not kept up to date for changes that do not matter."""
+    approved: int = 0
+    """The issue's newest approval at that time."""
+    at: Micros = 0
 
 
 class UnappliedRow(Row, frozen=True, kw_only=True):

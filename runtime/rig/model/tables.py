@@ -222,6 +222,13 @@ REVIEWS = Table(
 )
 ATTENTION = Table("attention", rows.AttentionRow, (("since", "INTEGER"),), lambda r: (r.since,), (("since",),))
 UNAPPLIED = Table("unapplied", rows.UnappliedRow, (("stream", "TEXT"),), lambda r: (r.stream,), (("stream", "key"),))
+TRACKED = Table(
+    "tracked",
+    rows.TrackedRow,
+    (("tracker", "TEXT"), ("stream", "TEXT")),
+    lambda r: (r.tracker, r.stream),
+    (("tracker", "key"), ("stream",)),
+)
 OVERLAY = Table("overlay", rows.OverlayRow, (), lambda r: ())
 SEGMENTS = Table("segments", rows.SegmentRow, (("execution", "TEXT"),), lambda r: (r.execution,))
 
@@ -247,6 +254,7 @@ ALL: tuple[Table[Any], ...] = (
     REVIEWS,
     ATTENTION,
     UNAPPLIED,
+    TRACKED,
     OVERLAY,
     SEGMENTS,
 )

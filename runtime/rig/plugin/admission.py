@@ -50,6 +50,13 @@ def notifier(thing: object) -> str | None:
     return None
 
 
+def tracker(thing: object) -> str | None:
+    """``rig_register_trackers``."""
+    if wrong := _lacks(thing, "a Tracker", texts=("name",), calls=("poll", "fetch")):
+        return wrong
+    return None if _NAME.match(thing.name) else f"a tracker may not be called {thing.name!r}"  # type: ignore[attr-defined]
+
+
 def step_kind(thing: object) -> str | None:
     """``rig_register_step_kinds``."""
     if wrong := _lacks(thing, "a StepKind", texts=("name",), calls=("run",)):

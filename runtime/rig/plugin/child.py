@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from rig.errors import NotSent
+from rig.errors import NotSent, TrackerUnavailable
 from rig.plugin import admission, contexts, parcels
 from rig.plugin.files import FileEntry
 from rig.plugin.guard import describe, in_thread
@@ -24,6 +24,7 @@ from rig.plugin.marker import PROJECT
 KINDS: dict[str, tuple[type[Any], admission.Wrong]] = {
     "rig_register_health_checkers": (contexts.HealthCheckersContext, admission.health_checker),
     "rig_register_notifiers": (contexts.NotifiersContext, admission.notifier),
+    "rig_register_trackers": (contexts.TrackersContext, admission.tracker),
     "rig_register_step_kinds": (contexts.StepKindsContext, admission.step_kind),
 }
 """What a plugin in a process of its own may register."""
@@ -81,6 +82,8 @@ class Child:
                 answer = await _await(thing.check, parcels.unpack_health(ask.context))
             elif ask.hook == "rig_register_notifiers":
                 answer = await _await(thing.send, parcels.unpack_notification(ask.context))
+            elif ask.hook == "rig_register_trackers":
+                answer = await self._track(thing, ask.context)
             else:
                 answer = await _await(thing.run, parcels.unpack_step(ask.context, getattr(thing, "params", None)))
             said = None if answer is None else dataclasses.asdict(answer)
@@ -92,12 +95,19 @@ class Child:
                 ask.id, error=refusal.message, not_sent=True, retry_after=refusal.retry_after, final=refusal.final
             )
             self._say(said_of)
+        except TrackerUnavailable as refusal:
+            self._say(parcels.Answer(ask.id, error=refusal.message, unavailable=True, rest=refusal.retry_after))
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything, and the daemon is told
             self._say(parcels.Answer(ask.id, error=describe(error)))
         else:
             self._say(parcels.Answer(ask.id, said))
         finally:
             self._tasks.pop(ask.id, None)
+
+    async def _track(self, tracker: Any, asked: dict[str, Any]) -> Any:
+        if "ids" in asked:
+            return parcels.Found(list(await _await(tracker.fetch, asked["ids"])))
+        return await _await(tracker.poll, parcels.unpack_poll(asked))
 
     def _say(self, message: msgspec.Struct) -> None:
         self._out.write(parcels.encode(message) + b"\n")

@@ -13,7 +13,7 @@ class PluginConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     isolate: Literal["", "process"] = ""
-    """`process` runs the plugin's health checkers, notifiers and step kinds in a process of its own; empty: in the daemon's."""
+    """`process` runs the plugin's health checkers, notifiers, trackers and step kinds in a process of its own; empty: in the daemon's."""
 
 
 class ProviderConfig(BaseModel):

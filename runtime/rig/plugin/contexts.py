@@ -44,6 +44,11 @@ class NotifiersContext(_Registration):
 
 
 @dataclass(frozen=True)
+class TrackersContext(_Registration):
+    """Context of ``rig_register_trackers``."""
+
+
+@dataclass(frozen=True)
 class StepKindsContext(_Registration):
     """Context of ``rig_register_step_kinds``."""
 

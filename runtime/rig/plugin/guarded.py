@@ -1,9 +1,11 @@
 """What plugins registered, under their guards: what the rest of Rig calls."""
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rig.errors import BadRequest, RigError
+from rig.model.tracking import PHASES, TrackedIssue
 from rig.plugin.contexts import Identity, Mapped, WebhookDelivery, WebhookSettings, WebhookSource
 from rig.plugin.guard import Guard
 from rig.plugin.loader import revealed, validated
@@ -12,6 +14,7 @@ from rig.plugin.operations import OperationRequest, PluginOperation
 from rig.plugin.pricing import ModelPrice, PriceSource
 from rig.plugin.provider import ListsModels, Model, ProviderRegistration, Session, SessionResult
 from rig.plugin.steps import StepContext, StepKind, StepResult
+from rig.plugin.tracker import MAX_CURSOR, MAX_PAGE, PollContext, Tracker, TrackerPage
 
 PRICE_SECONDS = 5.0
 """How long a price source may take for a model."""
@@ -19,6 +22,8 @@ SEND_SECONDS = 30.0
 """How long a notifier may take for a notification."""
 MODELS_SECONDS = 20.0
 """How long a provider may take to say which models there are."""
+POLL_SECONDS = 60.0
+"""How long a tracker may take for a page."""
 OPERATION_SECONDS = 30.0
 """How long an operation of a plugin may take."""
 
@@ -107,6 +112,67 @@ class GuardedNotifier:
     async def send(self, notification: Notification) -> None:
         """Raises NotSent, or PluginError when the plugin fails."""
         await self._guard.call(f"{self.name}.send", self._notifier.send, notification, deadline=SEND_SECONDS)
+
+
+class GuardedTracker:
+    """A tracker with its deadline, whose answers are what they should be."""
+
+    def __init__(self, tracker: Tracker, guard: Guard) -> None:
+        self.name = str(tracker.name)
+        self._tracker = tracker
+        self._guard = guard
+
+    @property
+    def quarantined(self) -> bool:
+        """Whether its plugin is not called at present."""
+        return self._guard.quarantined
+
+    async def poll(self, context: PollContext) -> TrackerPage:
+        """Raises TrackerUnavailable, or PluginError when the plugin fails."""
+        page: TrackerPage = await self._call("poll", self._tracker.poll, _good_page, context)
+        return page
+
+    async def fetch(self, ids: Sequence[str]) -> Sequence[TrackedIssue]:
+        """The same. No ids, no call."""
+        if not ids:
+            return ()
+        found: Sequence[TrackedIssue] = await self._call("fetch", self._tracker.fetch, _good_issues, list(ids))
+        return found
+
+    async def _call(self, name: str, function: Callable[..., Any], check: Callable[[Any], None], argument: Any) -> Any:
+        async def awaited(given: Any) -> Any:
+            check(answer := await function(given))
+            return answer
+
+        def called(given: Any) -> Any:
+            check(answer := function(given))
+            return answer
+
+        ask = awaited if inspect.iscoroutinefunction(function) else called
+        return await self._guard.call(f"{self.name}.{name}", ask, argument, deadline=POLL_SECONDS)
+
+
+class BadAnswer(Exception):
+    """A tracker's answer that is not what the protocol says; a fault of its plugin."""
+
+
+def _good_page(page: Any) -> None:
+    if not isinstance(page, TrackerPage):
+        raise BadAnswer(f"{type(page).__name__} is no TrackerPage")
+    _good_issues(page.issues)
+    if not isinstance(page.cursor, str) or len(page.cursor) > MAX_CURSOR:
+        raise BadAnswer(f"the cursor is no text of at most {MAX_CURSOR} characters")
+    if page.complete and (page.more or page.cursor):
+        raise BadAnswer("a complete page has nothing to go on with")
+    if page.more and not page.cursor:
+        raise BadAnswer("a page that is gone on with has no cursor")
+
+
+def _good_issues(found: Any) -> None:
+    if not isinstance(found, list | tuple) or not all(isinstance(i, TrackedIssue) and i.phase in PHASES for i in found):
+        raise BadAnswer("these are no TrackedIssues")
+    if len(found) > MAX_PAGE:
+        raise BadAnswer(f"there are more than {MAX_PAGE} issues")
 
 
 class GuardedStep:

@@ -27,6 +27,7 @@ from rig.plugin.contexts import (
     PriceSourcesContext,
     ProvidersContext,
     StepKindsContext,
+    TrackersContext,
     WebhookSource,
     WebhookSourcesContext,
 )
@@ -47,6 +48,7 @@ from rig.plugin.operations import PluginOperation
 from rig.plugin.pricing import PriceSource
 from rig.plugin.provider import ProviderRegistration
 from rig.plugin.steps import StepKind
+from rig.plugin.tracker import Tracker
 
 if TYPE_CHECKING:
     import click
@@ -91,6 +93,11 @@ def rig_register_providers(context: ProvidersContext) -> Sequence[ProviderRegist
 @hook(since="0.1.0")
 def rig_register_webhook_sources(context: WebhookSourcesContext) -> Sequence[WebhookSource]:  # type: ignore[empty-body]
     """Add senders whose webhooks Rig understands. ``rig_github`` is an example."""
+
+
+@hook(since="0.1.0")
+def rig_register_trackers(context: TrackersContext) -> Sequence[Tracker]:  # type: ignore[empty-body]
+    """Add places where issues live, that Rig asks what is to be done. ``rig_files`` is the shortest example."""
 
 
 @hook(since="0.1.0")

@@ -17,7 +17,15 @@ from rig.plugin import admission, contexts
 from rig.plugin.calls import CallLog
 from rig.plugin.contexts import Fault
 from rig.plugin.guard import Guard
-from rig.plugin.guarded import GuardedNotifier, GuardedOperation, GuardedPrices, GuardedProvider, GuardedSource, GuardedStep
+from rig.plugin.guarded import (
+    GuardedNotifier,
+    GuardedOperation,
+    GuardedPrices,
+    GuardedProvider,
+    GuardedSource,
+    GuardedStep,
+    GuardedTracker,
+)
 from rig.plugin.health import HealthBoard, Watched
 from rig.plugin.hookspecs import HOOKS
 from rig.plugin.isolated import PROXIES, PluginProcess
@@ -73,6 +81,13 @@ KINDS: tuple[Kind, ...] = (
         lambda thing, plugin, guard, settings: GuardedNotifier(thing, guard),
     ),
     Kind(
+        "rig_register_trackers",
+        contexts.TrackersContext,
+        admission.tracker,
+        _name,
+        lambda thing, plugin, guard, settings: GuardedTracker(thing, guard),
+    ),
+    Kind(
         "rig_register_step_kinds",
         contexts.StepKindsContext,
         admission.step_kind,
@@ -120,6 +135,8 @@ class PluginHost:
         """By type."""
         self.notifiers: dict[str, GuardedNotifier] = {}
         """By name."""
+        self.trackers: dict[str, GuardedTracker] = {}
+        """By the name in ``tracker.kind``."""
         self.step_kinds: dict[str, GuardedStep] = {}
         """By the name in a step's ``kind``."""
         self.price_sources: dict[str, GuardedPrices] = {}
@@ -132,6 +149,7 @@ class PluginHost:
             "rig_register_webhook_sources": self.webhook_sources,
             "rig_register_health_checkers": self._watched,
             "rig_register_notifiers": self.notifiers,
+            "rig_register_trackers": self.trackers,
             "rig_register_step_kinds": self.step_kinds,
             "rig_register_price_sources": self.price_sources,
             "rig_register_operations": self.operations,

@@ -9,21 +9,23 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import IO, Any
 
 import msgspec
 
-from rig.errors import NotSent
+from rig.errors import NotSent, TrackerUnavailable
 from rig.model.health import CheckResult, NothingToCheck
+from rig.model.tracking import TrackedIssue
 from rig.plugin import parcels
 from rig.plugin.contexts import HealthContext
 from rig.plugin.files import FileEntry
 from rig.plugin.guard import Died
 from rig.plugin.notifier import Notification
 from rig.plugin.steps import StepContext, StepResult
+from rig.plugin.tracker import PollContext, TrackerPage
 from rig.text import one_line
 
 log = logging.getLogger(__name__)
@@ -123,6 +125,8 @@ class PluginProcess:
                     continue
                 if said.not_sent:
                     future.set_exception(NotSent(said.error, retry_after=said.retry_after, final=said.final))
+                elif said.unavailable:
+                    future.set_exception(TrackerUnavailable(said.error, retry_after=said.rest))
                 elif said.error is not None:
                     future.set_exception(Answered(said.error))
                 else:
@@ -219,6 +223,21 @@ class IsolatedNotifier:
         await self._process.call(self._hook, self.name, parcels.pack_notification(notification))
 
 
+class IsolatedTracker:
+    """A ``rig.Tracker`` that is asked in the plugin's process."""
+
+    def __init__(self, process: PluginProcess, thing: parcels.Thing) -> None:
+        self.name = thing.name
+        self._process = process
+        self._hook = thing.hook
+
+    async def poll(self, context: PollContext) -> TrackerPage:
+        return parcels.unpack_page(await self._process.call(self._hook, self.name, asdict(context)))
+
+    async def fetch(self, ids: Sequence[str]) -> Sequence[TrackedIssue]:
+        return parcels.unpack_found(await self._process.call(self._hook, self.name, {"ids": list(ids)}))
+
+
 class IsolatedStep:
     """A ``rig.StepKind`` whose steps run in the plugin's process."""
 
@@ -237,5 +256,6 @@ class IsolatedStep:
 PROXIES: dict[str, Callable[[PluginProcess, parcels.Thing], Any]] = {
     "rig_register_health_checkers": IsolatedChecker,
     "rig_register_notifiers": IsolatedNotifier,
+    "rig_register_trackers": IsolatedTracker,
     "rig_register_step_kinds": IsolatedStep,
 }

@@ -14,6 +14,7 @@ from rig.plugin.operations import PluginOperation
 from rig.plugin.pricing import PriceSource
 from rig.plugin.provider import ProviderRegistration
 from rig.plugin.steps import StepKind
+from rig.plugin.tracker import Tracker
 
 if TYPE_CHECKING:
     import click
@@ -42,6 +43,7 @@ AnyHook = Union[  # noqa: UP007 - its members are read by a test
     Implementation[contexts.WebhookSourcesContext, Sequence[contexts.WebhookSource]],
     Implementation[contexts.HealthCheckersContext, Sequence[contexts.HealthChecker]],
     Implementation[contexts.NotifiersContext, Sequence[Notifier]],
+    Implementation[contexts.TrackersContext, Sequence[Tracker]],
     Implementation[contexts.StepKindsContext, Sequence[StepKind]],
     Implementation[contexts.PriceSourcesContext, Sequence[PriceSource]],
     Implementation[contexts.OperationsContext, Sequence[PluginOperation]],

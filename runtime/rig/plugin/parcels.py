@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,11 @@ import msgspec
 
 from rig.model.health import CheckResult, NothingToCheck
 from rig.model.notices import NoticeKind
+from rig.model.tracking import TrackedIssue
 from rig.plugin.contexts import HealthContext, ProviderSetup
 from rig.plugin.notifier import Notification
 from rig.plugin.steps import StepContext, StepResult
+from rig.plugin.tracker import PollContext, TrackerPage
 
 encode = msgspec.json.encode
 
@@ -66,6 +68,9 @@ class Answer(msgspec.Struct):
     """Whether that was a NotSent, whose fields are these."""
     retry_after: int | None = None
     final: bool = False
+    unavailable: bool = False
+    """Whether that was a TrackerUnavailable, and how long it asks to be left alone."""
+    rest: int | None = None
 
 
 async def pack_health(context: HealthContext) -> dict[str, Any]:
@@ -125,6 +130,28 @@ def pack_notification(notification: Notification) -> dict[str, Any]:
 def unpack_notification(packed: dict[str, Any]) -> Notification:
     """The notification in the child."""
     return Notification(**packed)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a tracker's ``fetch`` answered."""
+
+    issues: list[TrackedIssue]
+
+
+def unpack_poll(packed: dict[str, Any]) -> PollContext:
+    """A question to a tracker, in the child."""
+    return msgspec.convert(packed, PollContext)
+
+
+def unpack_page(answer: Any) -> TrackerPage:
+    """A tracker's page in the parent; raises when the child sent something else."""
+    return msgspec.convert(answer, TrackerPage)
+
+
+def unpack_found(answer: Any) -> list[TrackedIssue]:
+    """The same of issues."""
+    return msgspec.convert(answer, Found).issues
 
 
 async def pack_step(context: StepContext) -> dict[str, Any]:

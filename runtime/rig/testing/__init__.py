@@ -35,6 +35,7 @@ from rig.testing.signing import delivery, signed_delivery
 from rig.testing.step import StepKindContract, StepKindFaults, step_context
 from rig.testing.subject import Subject
 from rig.testing.suite import Suite, ThingSuite, check, must
+from rig.testing.tracker import TrackerContract, TrackerFaults, poll_context
 from rig.testing.webhook import WebhookSourceContract, WebhookSourceFaults
 
 __all__ = [
@@ -73,6 +74,8 @@ __all__ = [
     "Subject",
     "Suite",
     "ThingSuite",
+    "TrackerContract",
+    "TrackerFaults",
     "WebhookSourceContract",
     "WebhookSourceFaults",
     "check",
@@ -81,6 +84,7 @@ __all__ = [
     "must",
     "notification",
     "operation_request",
+    "poll_context",
     "signed_delivery",
     "step_context",
 ]

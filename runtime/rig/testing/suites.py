@@ -11,6 +11,7 @@ from rig.testing.price import PriceSourceContract, PriceSourceFaults
 from rig.testing.provider import ProviderContract, ProviderFaults
 from rig.testing.step import StepKindContract, StepKindFaults
 from rig.testing.suite import Suite
+from rig.testing.tracker import TrackerContract, TrackerFaults
 from rig.testing.webhook import WebhookSourceContract, WebhookSourceFaults
 
 
@@ -39,5 +40,6 @@ KINDS: tuple[Kind, ...] = (
     _of("price", "price_sources", PriceSourceContract, PriceSourceFaults),
     _of("provider", "providers", ProviderContract, ProviderFaults),
     _of("step", "step_kinds", StepKindContract, StepKindFaults),
+    _of("tracker", "trackers", TrackerContract, TrackerFaults),
     _of("webhook", "webhook_sources", WebhookSourceContract, WebhookSourceFaults),
 )

@@ -28,6 +28,7 @@ FOLDS: dict[str, tuple[Fold, ...]] = {
     "webhook_retried": (installation.fold_webhook_read_again,),
     "webhook_replayed": (installation.fold_webhook_read_again,),
     "webhook_bodies_dropped": (installation.fold_webhook_bodies_dropped,),
+    "tracker_polled": (installation.fold_tracker_polled,),
     "config_changed": (installation.fold_config_changed,),
 }
 """Event type to its folds, in order; types without one leave no trace but the log."""

@@ -1,12 +1,12 @@
-"""The folds of Rig's own streams: keys, webhook deliveries, the configuration overlay."""
+"""The folds of Rig's own streams: keys, webhook deliveries, trackers, the configuration overlay."""
 
 from typing import Any
 
 from msgspec.structs import replace
 
 from rig.model.events import Event
-from rig.model.rows import DeliveryRow, KeyRow, OverlayRow
-from rig.model.tables import DELIVERIES, KEYS, OVERLAY, Tables
+from rig.model.rows import DeliveryRow, KeyRow, OverlayRow, TrackedRow
+from rig.model.tables import DELIVERIES, ISSUES, KEYS, OVERLAY, TRACKED, Tables
 
 
 def fold_key_created(event: Event, body: dict[str, Any], tables: Tables) -> None:
@@ -101,6 +101,31 @@ def fold_webhook_bodies_dropped(event: Event, body: dict[str, Any], tables: Tabl
         if row is not None:
             gone = replace(row, body=None, version=event.version, sequence=event.sequence)
             tables.put(DELIVERIES, f"{row.source}\n{row.id}", gone)
+
+
+def fold_tracker_polled(event: Event, body: dict[str, Any], tables: Tables) -> None:
+    """What a tracker says of issues; the event comes after what it causes, in the same unit."""
+    for entry in body["issues"]:
+        issue = tables.get(ISSUES, entry["stream"])
+        tables.put(
+            TRACKED,
+            f"{body['tracker']}\n{entry['id']}",
+            TrackedRow(
+                tracker=body["tracker"],
+                id=entry["id"],
+                stream=entry["stream"],
+                state=entry["state"],
+                phase=entry["phase"],
+                why=entry["why"],
+                hold=entry["hold"],
+                fields=entry["fields"],
+                updated=entry["version"],
+                approved=issue.approved_sequence if issue is not None else 0,
+                at=event.at,
+                version=event.version,
+                sequence=event.sequence,
+            ),
+        )
 
 
 def fold_config_changed(event: Event, body: dict[str, Any], tables: Tables) -> None:

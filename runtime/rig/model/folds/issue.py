@@ -26,6 +26,7 @@ SYSTEM_EVENTS = (
     "steer_rejected",
     "issue_forced_done",
     "issue_aborted",
+    "issue_edited",
     "execution_progressed",
 )
 """Rig's own events of an issue's stream; the rest of them are types of the family ``issue``."""
@@ -122,24 +123,16 @@ def _apply(row: IssueRow, to: State, event: Event, body: dict[str, Any]) -> Issu
     changes: dict[str, Any] = {"state": to, "updated_at": event.at, "version": event.version, "sequence": event.sequence}
     entering = row.version == 0 or row.state != to
     if kind in ("issue_approved", "issue_needs_human"):
-        for field in ("title", "description", "url"):
-            if field in body:
-                changes[field] = body[field]
-        if "labels" in body:
-            changes["labels"] = tuple(body["labels"])
-        if "priority" in body:
-            changes["priority"] = priority.rank(body["priority"])
-        if "dependsOn" in body:
-            changes["depends_on"] = tuple(body["dependsOn"])
-        if "parent" in body:
-            changes["parent"] = body["parent"]
-        if isinstance(body.get("milestone"), str):
-            changes["milestone"] = body["milestone"]
+        changes |= _told(body)
         if row.state in TERMINAL:
             changes |= {"attempt": row.attempt + 1, "job": None, "agent": None, "execution": None, "lease": None}
         changes["reason"] = body.get("reason") if kind == "issue_needs_human" else None
         changes["orphan_status"] = "needs_human" if kind == "issue_needs_human" else None
         changes["not_before"] = 0
+        if kind == "issue_approved":
+            changes["approved_sequence"] = event.sequence
+    elif kind == "issue_edited":
+        changes |= _told(body)
     elif kind == "issue_orphaned":
         changes["orphan_status"] = "orphan"
     elif kind in ("issue_assigned", "lease_granted"):
@@ -191,6 +184,20 @@ def _apply(row: IssueRow, to: State, event: Event, body: dict[str, Any]) -> Issu
     if to != "in_review":
         changes |= {"gate": None, "reviewer": None}
     return replace(row, **changes)
+
+
+def _told(body: dict[str, Any]) -> dict[str, Any]:
+    """What an event says of what is to be done."""
+    told: dict[str, Any] = {field: body[field] for field in ("title", "description", "url", "parent") if field in body}
+    if "labels" in body:
+        told["labels"] = tuple(body["labels"])
+    if "priority" in body:
+        told["priority"] = priority.rank(body["priority"])
+    if "dependsOn" in body:
+        told["depends_on"] = tuple(body["dependsOn"])
+    if isinstance(body.get("milestone"), str):
+        told["milestone"] = body["milestone"]
+    return told
 
 
 def retry_at(body: dict[str, Any]) -> int:
