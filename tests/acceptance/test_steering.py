@@ -107,3 +107,20 @@ def test_the_documented_request_works_as_it_is_printed(tmp_path: Path) -> None:
         answered = json.loads(subprocess.run(["bash", "-c", line], check=True, capture_output=True, text=True).stdout)
         assert (answered["ok"], answered["status"]) == (True, "delivered")
         assert git(repo, "show", f"{in_review(daemon, 'ENG-123')['branch']}:said.txt") == said
+
+
+def test_what_another_tenant_says_about_its_own_issue_of_that_name_is_not_told(tmp_path: Path) -> None:
+    ours, theirs = f"ours {randrange(10**9)}", f"theirs {randrange(10**9)}"
+    repo = repository(tmp_path / "repo")
+    with running(tmp_path / "rig", config=settings(repo, WAITS)) as daemon:
+        token = (daemon.data / "operator.token").read_text().strip()
+        other = {"X-Stella-Tenant": "other", "Authorization": f"Bearer {token}"}
+        stream = create(daemon)
+        at_work(daemon, stream)
+        issue = {"repo": "acme/app", "issueNumber": 1, "title": "Theirs"}
+        assert daemon.ask("POST", "/api/v1/issues", issue, headers=other).status == 201
+        assert daemon.ask("POST", "/api/assignments/claim", {"agentId": "a"}, headers=other).status == 200
+        said = daemon.ask("POST", f"/api/v1/issues/{quoted(stream)}/steer?wait=1", {"message": theirs}, headers=other)
+        assert said.json["status"] == "queued"
+        assert steer(daemon, stream, ours)[1]["status"] == "delivered"
+        assert git(repo, "show", f"{in_review(daemon, stream)['branch']}:said.txt") == ours
