@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, field_validator
 
 from rig import PluginConfig, ProviderConfig
+from rig.outgoing import address_fault
 
 LOCAL = "http://127.0.0.1:8000/v1"
 """Where vLLM listens unless told otherwise."""
@@ -55,6 +56,16 @@ class OpenAIConfig(ProviderConfig):
     """Added to every request, such as `{ temperature = 0.2, max_tokens = 8192 }`."""
     instructions: str = ""
     """Added to what the model is told of its task and its tools."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _no_secret(cls, value: str | None) -> str | None:
+        """The address is logged and shown, so it holds neither a password nor a key."""
+        if value is not None and (fault := address_fault(value, plain=True)):
+            raise ValueError(fault)
+        if value is not None and ("?" in value or "#" in value):
+            raise ValueError("it has a query in it; a key belongs into api_key")
+        return value
 
     @field_validator("parameters")
     @classmethod

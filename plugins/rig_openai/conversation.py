@@ -3,9 +3,11 @@
 Messages have the form of the API's own tool calls, whatever form the model was spoken to in; ``plain`` turns them into text.
 """
 
+import errno
 import json
 import os
 import re
+import stat
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,8 +48,7 @@ class Conversation:
         if not _IDENTITY.fullmatch(identity):
             return None
         try:
-            descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW)
-            with os.fdopen(descriptor, "rb") as stored:
+            with os.fdopen(_opened(file, os.O_RDONLY), "rb") as stored:
                 lines = stored.read(MAX_STORED).split(b"\n")
         except OSError:
             return None
@@ -57,8 +58,7 @@ class Conversation:
         """Append messages, on the disk as well."""
         self.messages.extend(messages)
         data = b"".join(json.dumps(message).encode() + b"\n" for message in messages)
-        descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "ab") as stored:
+        with os.fdopen(_opened(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as stored:
             stored.write(data)
 
     def shorten(self) -> int:
@@ -128,6 +128,19 @@ def plain(messages: Sequence[Message]) -> list[Message]:
         else:
             made.append({"role": "user", "content": text})
     return made
+
+
+def _opened(file: Path, flags: int) -> int:
+    """An ordinary file in a folder that is no link, whatever the agent's commands have made of either; a pipe is not waited for."""
+    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        descriptor = os.open(file.name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    finally:
+        os.close(folder)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "the conversation's file is no ordinary file")
 
 
 def _sound_arguments(arguments: str) -> str:

@@ -9,12 +9,14 @@ from typing import Any, Self
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout
 
 from rig import PluginError, __version__
-from rig_openai.answers import Answer
+from rig_openai.answers import MAX_NAME, Answer
 from rig_openai.config import OpenAIConfig
 from rig_openai.events import MAX_EVENT, Events
 from rig_openai.refusals import Busy, Refused, Said, pause
 
 CONNECT_SECONDS = 15.0
+MAX_MODELS = 1000
+"""Models that are listed of a server."""
 Body = dict[str, Any]
 Telling = Callable[[Answer], Awaitable[None]]
 """Told of an answer whenever more of it has come."""
@@ -43,14 +45,18 @@ class Server:
     async def models(self) -> list[str]:
         """The ids of the models that it serves. Raises Refused."""
         try:
-            async with self._http.get(f"{self.address}/models", allow_redirects=False) as response:
-                data = json.loads(await _body(response))
+            async with (
+                asyncio.timeout(self._silence),
+                self._http.get(f"{self.address}/models", allow_redirects=False) as response,
+            ):
+                data = json.loads(await self._body(response))
                 if response.status != 200:
                     raise self._clean(Said(response.status, response.headers, json.dumps(data).encode()).refusal(tools=False))
         except (ClientError, OSError, ValueError, RecursionError) as error:
             raise Refused(f"{self.address} does not say which models it serves: {type(error).__name__}") from None
         rows = data.get("data") if isinstance(data, dict) else None
-        return [str(row["id"]) for row in rows if isinstance(row, dict) and row.get("id")] if isinstance(rows, list) else []
+        found = rows[:MAX_MODELS] if isinstance(rows, list) else ()
+        return [str(row["id"])[:MAX_NAME] for row in found if isinstance(row, dict) and row.get("id")]
 
     async def answer(self, body: Body, telling: Telling, waiting: Callable[[str], Awaitable[None]]) -> Answer:
         """Ask for an answer until there is one; ``waiting`` is told why it takes longer. Raises Refused."""
@@ -69,16 +75,19 @@ class Server:
         sent = json.dumps(body).encode()
         headers = {"Content-Type": "application/json", "Accept": "text/event-stream, application/json"}
         try:
-            async with self._http.post(
-                f"{self.address}/chat/completions", data=sent, headers=headers, allow_redirects=False
-            ) as response:
+            async with (
+                asyncio.timeout(self._silence) as silence,
+                self._http.post(
+                    f"{self.address}/chat/completions", data=sent, headers=headers, allow_redirects=False
+                ) as response,
+            ):
                 if response.status != 200:
-                    raise Said(response.status, response.headers, await _body(response)).refusal(tools="tools" in body)
+                    raise Said(response.status, response.headers, await self._body(response)).refusal(tools="tools" in body)
                 if response.content_type == "application/json":
                     answer = Answer()
-                    answer.take(_chunk((await _body(response)).decode("utf-8", "replace")))
+                    answer.take(_chunk((await self._body(response)).decode("utf-8", "replace")))
                 else:
-                    answer = await _streamed(response, telling)
+                    answer = await self._streamed(response, telling, silence)
         except TimeoutError:
             raise Busy(f"the server at {self.address} was silent for {self._silence} s") from None
         except (ClientError, OSError) as error:
@@ -91,27 +100,44 @@ class Server:
         await telling(answer)
         return answer
 
+    async def _streamed(self, response: ClientResponse, telling: Telling, silence: asyncio.Timeout) -> Answer:
+        """Read a stream to its end; what adds nothing to the answer counts as ``silence``. Raises Busy when it is cut off."""
+        answer, events = Answer(), Events()
+        async for chunk in response.content.iter_any():
+            size = answer.size
+            for data in events.feed(chunk):
+                if _take(answer, self._without_key(data)):
+                    return answer
+            if answer.size > size:
+                silence.reschedule(asyncio.get_running_loop().time() + self._silence)
+            await telling(answer)
+        for data in events.end():
+            if _take(answer, self._without_key(data)):
+                return answer
+        if answer.finish is None:
+            raise Busy("the server broke off its answer")
+        return answer
+
+    async def _body(self, response: ClientResponse) -> bytes:
+        """A body that was not streamed, as far as it is looked at."""
+        chunks, room = [], MAX_EVENT
+        async for chunk in response.content.iter_any():
+            chunks.append(chunk[:room])
+            room -= len(chunk)
+            if room <= 0:
+                break
+        body = b"".join(chunks)
+        return body.replace(self._key.encode(), b"***") if self._key else body
+
+    def _without_key(self, text: str) -> str:
+        """A text of the server's before anything is cut from it: a part of the key would not be found any more."""
+        return text.replace(self._key, "***") if self._key else text
+
     def _clean(self, error: PluginError) -> PluginError:
         """The same error; a server that repeats the key in its words does not tell it to others."""
-        if self._key and self._key in error.message:
-            error.message = error.message.replace(self._key, "…")
-            error.args = (error.message,)
+        error.message = self._without_key(error.message)
+        error.args = (error.message,)
         return error
-
-
-async def _streamed(response: ClientResponse, telling: Telling) -> Answer:
-    """Read a stream to its end. Raises Busy when it is cut off."""
-    answer, events = Answer(), Events()
-    done = False
-    async for chunk in response.content.iter_any():
-        for data in events.feed(chunk):
-            done = done or _take(answer, data)
-        await telling(answer)
-    for data in events.end():
-        done = done or _take(answer, data)
-    if not done and answer.finish is None:
-        raise Busy("the server broke off its answer")
-    return answer
 
 
 def _take(answer: Answer, data: str) -> bool:
@@ -134,17 +160,6 @@ def _chunk(text: str) -> dict[str, Any]:
         code = error.get("code") if isinstance(error, dict) else None
         raise Said(code if isinstance(code, int) and code >= 400 else 500, {}, text.encode()).refusal(tools=True)
     return data
-
-
-async def _body(response: ClientResponse) -> bytes:
-    """A body that was not streamed, as far as it is looked at."""
-    chunks, room = [], MAX_EVENT
-    async for chunk in response.content.iter_any():
-        chunks.append(chunk[:room])
-        room -= len(chunk)
-        if room <= 0:
-            break
-    return b"".join(chunks)
 
 
 def _why(error: Exception) -> str:

@@ -64,6 +64,8 @@ def test_a_key_is_taken_from_the_vault_and_what_is_granted_is_not() -> None:
     ("table", "fault"),
     [
         ({"base_url": "file:///etc/passwd"}, "base_url"),
+        ({"base_url": "https://me:made-up-key@models.local/v1"}, "it has a user name in it"),
+        ({"base_url": "https://models.local/v1?key=made-up-key"}, "it has a query in it"),
         ({"parameters": {"model": "x", "stream": False}}, "a request says these by itself: model, stream"),
         ({"allowed_tools": ["delete"]}, "allowed_tools"),
         ({"approval": "maybe"}, "approval"),
@@ -71,8 +73,9 @@ def test_a_key_is_taken_from_the_vault_and_what_is_granted_is_not() -> None:
     ],
 )
 def test_a_wrong_key_is_named(table: dict[str, Any], fault: str) -> None:
-    with pytest.raises(ConfigError, match=fault):
+    with pytest.raises(ConfigError, match=fault) as raised:
         host().provider("gemma").configure(table)
+    assert "made-up-key" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
