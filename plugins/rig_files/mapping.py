@@ -12,7 +12,8 @@ from rig_files.matter import BadFile, split
 IDENTIFIER = re.compile(r"^([A-Z][A-Z0-9]{0,9}-\d{1,9}|[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}#[1-9]\d{0,14})$")
 NAMED = re.compile(r"^([A-Z][A-Z0-9]{0,9}-\d{1,9})(?![A-Za-z0-9])")
 NUMBERED = re.compile(r"^0*([1-9]\d{0,8})(?![A-Za-z0-9])")
-HEADING = re.compile(r"^#\s+(.+?)\s*#*\s*$", re.MULTILINE)
+HEADING = re.compile(r"^#[ \t]+(.+)$", re.MULTILINE)
+"""Its closing marks are taken off afterwards: an expression that knows them can take for ever on a long line."""
 
 MAX_LABELS = 100
 
@@ -33,7 +34,12 @@ def issue(name: str, folder: str, text: str, config: FilesConfig, version: str) 
     named = _named(lower, name, config)
     state = _text(lower, "state", "status") or folder or config.default_state
     heading = HEADING.search(body)
-    title = _text(lower, "title") or (heading[1] if heading else "") or re.sub(r"^[\W_]+", "", _rest(name)) or named
+    title = (
+        _text(lower, "title")
+        or (heading[1].strip().rstrip("#").rstrip() if heading else "")
+        or re.sub(r"^[\W_]+", "", _rest(name))
+        or named
+    )
     return TrackedIssue(
         id=named,
         identifier=named,
@@ -82,7 +88,7 @@ def _priority(value: Any) -> str | None:
     """The word for a priority: one of Rig's, a common one, or Symphony's 1 (most urgent) to 4."""
     if isinstance(value, int) and not isinstance(value, bool):
         return ORDER[value - 1] if 1 <= value <= 4 else None
-    word = str(value or "").strip().lower()
+    word = _said(value or "", "priority").lower()
     word = WORDS.get(word, word) if not word.isdigit() else word
     return word if word in ORDER else None
 
@@ -94,7 +100,7 @@ def _text(fields: Mapping[str, Any], *names: str) -> str:
             continue
         if isinstance(value, dict | list):
             raise BadFile(f"{name} must be a text")
-        return str(value).strip()
+        return _said(value, name)
     return ""
 
 
@@ -106,5 +112,13 @@ def _texts(fields: Mapping[str, Any], *names: str) -> list[str]:
         listed = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
         if any(isinstance(entry, dict | list) for entry in listed):
             raise BadFile(f"{name} must be a list of texts")
-        return [clean(str(entry).strip(), 200) for entry in listed if str(entry).strip()]
+        texts = [_said(entry, name) for entry in listed]
+        return [clean(text, 200) for text in texts if text]
     return []
+
+
+def _said(value: Any, name: str) -> str:
+    try:
+        return str(value).strip()
+    except ValueError:  # a number of thousands of digits
+        raise BadFile(f"{name} is too long a number") from None

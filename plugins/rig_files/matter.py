@@ -59,13 +59,14 @@ def _yaml(head: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise BadFile(error.problem or "this is no YAML", None if mark is None else mark.line + 2) from None
-    except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:  # a date of month 13 is a ValueError
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError, LookupError, AttributeError, TypeError) as error:
+        # a date of month 13 is a ValueError, and tags such as !!int raise whatever their text leads to
         raise BadFile(f"this is no YAML: {error}".splitlines()[0], 2) from None
 
 
 def _toml(head: str) -> Any:
     try:
         return tomllib.loads(head)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # of too many digits, for one
         place = _LINE.search(str(error))
         raise BadFile(_LINE.sub("", str(error)) or "this is no TOML", int(place[1]) + 1 if place else 2) from None

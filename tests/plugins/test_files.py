@@ -1,6 +1,7 @@
 """A folder of Markdown files as a tracker: what a file means, and what is no issue."""
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,34 @@ def test_what_is_wrong_with_a_file_is_said_with_its_line(name: str, text: str, l
     with pytest.raises(BadFile) as caught:
         read(name, text)
     assert (caught.value.line, why in caught.value.why) == (line, True), caught.value.why
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        '---\ntitle: !!int ""\n---\n',
+        "---\ntitle: !!bool x\n---\n",
+        "---\ntitle: !!timestamp x\n---\n",
+        f"---\ntitle: 0x{'f' * 9000}\n---\n",
+        f"---\nlabels: [0x{'f' * 9000}]\n---\n",
+        f"+++\ntitle = {'9' * 5000}\n+++\n",
+        f"+++\npriority = [{'0x' + 'f' * 9000}]\n+++\n",
+    ],
+)
+async def test_no_front_matter_keeps_the_other_files_from_being_read(tmp_path: Path, head: str) -> None:
+    (tmp_path / "1-bad.md").write_text(head)
+    (tmp_path / "2-good.md").write_text("# Fine")
+    page = await FileBoard(FilesConfig(folder=str(tmp_path))).poll(PollContext())
+    assert ([found.id for found in page.issues], list(page.faults)) == (["TASK-2"], ["TASK-1"])
+
+
+@pytest.mark.parametrize(
+    "line", ["# a" + " " * 100_000 + "b", "# " + "#" * 100_000 + "b", "# a" + " #" * 50_000 + "b", "#" + "\n" * 100_000]
+)
+def test_a_long_heading_takes_no_time(line: str) -> None:
+    began = time.process_time()
+    assert read("1-a", f"{line}\n\nText.").title
+    assert time.process_time() - began < 1
 
 
 def test_front_matter_survives_other_line_ends_and_a_byte_order_mark() -> None:
