@@ -1,5 +1,6 @@
 """Which events people are told of."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ ISSUE = Subject("acme/app#1", "Fix it")
         ("question_asked", {"question": "Drop it?"}, "attention", "acme/app#1: an agent asks", "Fix it – Drop it?"),
         ("issue_needs_human", {"reason": "eve"}, "attention", "acme/app#1 needs a person", "Fix it – eve"),
         ("work_failed", {"terminal": True, "reason": "x"}, "failed", "acme/app#1 failed", "Fix it – x"),
+        ("work_completed", {"state": "done"}, "done", "acme/app#1 is done", "Fix it"),
         ("issue_done", {}, "done", "acme/app#1 is done", "Fix it"),
         ("issue_done", {"name": "other/repo#9"}, "done", "acme/app#1 is done", "Fix it"),
         ("agent_stuck", {"reason": "silent"}, "stuck", "acme/app#1: its agent is stuck", "Fix it – silent"),
@@ -23,7 +25,7 @@ ISSUE = Subject("acme/app#1", "Fix it")
     ],
 )
 def test_an_event_is_told_in_words(type_: str, body: dict[str, Any], kind: str, title: str, text: str) -> None:
-    found = notice(type_, body, ISSUE)
+    found = notice(type_, body, replace(ISSUE, done=type_ == "work_completed"))
     assert found is not None
     assert (found.kind, found.title, found.text) == (kind, title, text)
 
@@ -39,7 +41,13 @@ def test_alarms_name_the_dependency_or_the_plugin() -> None:
 
 @pytest.mark.parametrize(
     ("type_", "body"),
-    [("heartbeat", {}), ("work_started", {}), ("work_failed", {"retryAt": "later"}), ("plugin_faulted", {"plugin": "a"})],
+    [
+        ("heartbeat", {}),
+        ("work_started", {}),
+        ("work_completed", {"state": "in_review"}),
+        ("work_failed", {"retryAt": "later"}),
+        ("plugin_faulted", {"plugin": "a"}),
+    ],
 )
 def test_what_heals_by_itself_is_told_to_nobody(type_: str, body: dict[str, Any]) -> None:
     assert notice(type_, body, ISSUE) is None

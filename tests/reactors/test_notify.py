@@ -81,6 +81,8 @@ class Rig:
 @pytest.fixture
 async def rig() -> AsyncIterator[Rig]:
     made = Rig()
+    for number in range(2, 10):
+        await made.post("ISSUE_APPROVED", number)
     yield made
     await made.store.close()
 
@@ -100,9 +102,9 @@ async def test_it_hears_of_what_happens_from_now_on_in_order(rig: Rig) -> None:
         await rig.post("ISSUE_NEEDS_HUMAN", 2, title="A\x1b[31m title", reason="who\nis it?", url="https://tracker/2")
         await rig.post("ISSUE_DONE", 3)
         first, second = await pager.count(2)
-    assert (first.id, first.issue, first.kind) == ("pager-2", "acme/app#2", "attention")
+    assert (first.id, first.issue, first.kind) == ("pager-10", "acme/app#2", "attention")
     assert (first.text, first.url) == ("A title – who\nis it?", "https://tracker/2")
-    assert (second.id, second.kind, second.url) == ("pager-3", "done", "https://rig.example.com")
+    assert (second.id, second.kind, second.url) == ("pager-11", "done", "https://rig.example.com")
 
 
 async def test_it_gets_the_kinds_that_it_wants_and_events_of_its_tenant(rig: Rig) -> None:
@@ -115,6 +117,19 @@ async def test_it_gets_the_kinds_that_it_wants_and_events_of_its_tenant(rig: Rig
         await rig.post("ISSUE_DONE", 4)
         (got,) = await pager.count(1)
     assert got.issue == "acme/app#4"
+
+
+async def test_an_event_that_did_not_apply_is_told_to_nobody(rig: Rig) -> None:
+    pager = rig.add(Recorder())
+    async with rig.running():
+        await begun(rig)
+        await rig.post("ISSUE_APPROVED", 1)
+        await rig.post("ISSUE_APPROVED", 21, parent=1)
+        await rig.post("ISSUE_DONE", 1)  # its sub-issue is open
+        await rig.post("ISSUE_DONE", 21)
+        await rig.post("ISSUE_DONE", 1)
+        got = await pager.count(2)
+    assert [one.issue for one in got] == ["acme/app#21", "acme/app#1"]
 
 
 async def test_after_a_restart_it_goes_on_and_sends_nothing_twice(rig: Rig) -> None:
@@ -130,7 +145,7 @@ async def test_after_a_restart_it_goes_on_and_sends_nothing_twice(rig: Rig) -> N
     await rig.post("ISSUE_DONE", 3)
     async with rig.running():
         await pager.count(2)
-    assert pager.tried == ["pager-2", "pager-3"]
+    assert pager.tried == ["pager-10", "pager-11"]
 
 
 async def test_what_fails_is_sent_again_with_the_same_id_and_shown_in_health(rig: Rig) -> None:
@@ -155,7 +170,7 @@ async def test_what_fails_is_sent_again_with_the_same_id_and_shown_in_health(rig
         await pager.count(1)
         await asyncio.sleep(0)
         assert [r.status for _, r in notify.health()] == ["Ok"]
-    assert pager.tried == ["pager-2"] * 3
+    assert pager.tried == ["pager-10"] * 3
 
 
 async def test_retry_after_is_waited_for(rig: Rig) -> None:
@@ -191,7 +206,7 @@ async def test_it_is_given_up_after_some_tries_and_the_next_one_comes(rig: Rig, 
         await rig.post("ISSUE_DONE", 2)
         await rig.post("ISSUE_DONE", 3)
         await pager.count(1)
-    assert pager.tried == ["pager-2"] * tries + ["pager-3"]
+    assert pager.tried == ["pager-10"] * tries + ["pager-11"]
 
 
 async def test_one_that_hangs_holds_up_no_other(rig: Rig) -> None:
@@ -208,7 +223,7 @@ async def test_one_that_hangs_holds_up_no_other(rig: Rig) -> None:
         for number in range(2, 7):
             await rig.post("ISSUE_DONE", number)
         await pager.count(5)
-    assert hanging.tried == ["hanging-2"]
+    assert hanging.tried == ["hanging-10"]
 
 
 async def test_one_in_quarantine_keeps_its_notifications_until_it_is_let_out(rig: Rig) -> None:
@@ -230,7 +245,7 @@ async def test_one_in_quarantine_keeps_its_notifications_until_it_is_let_out(rig
         pager.refuse = lambda notification: None
         guarded._guard.release()
         (got,) = await pager.count(1)
-    assert (tried, got.id) == (2, "pager-2")
+    assert (tried, got.id) == (2, "pager-10")
 
 
 async def test_what_is_a_day_old_is_not_sent(rig: Rig) -> None:
@@ -243,7 +258,7 @@ async def test_what_is_a_day_old_is_not_sent(rig: Rig) -> None:
     await rig.post("ISSUE_DONE", 3)
     async with rig.running():
         await pager.count(1)
-    assert pager.tried == ["pager-3"]
+    assert pager.tried == ["pager-11"]
 
 
 async def test_its_place_is_kept_also_where_nothing_is_told(rig: Rig) -> None:

@@ -30,6 +30,8 @@ class Subject:
 
     name: str
     title: str = ""
+    done: bool = False
+    """Whether the issue is done: work that is completed may leave it in review, or waiting for sub-issues."""
 
 
 def notice(type_: str, body: Mapping[str, Any], subject: Subject) -> Notice | None:
@@ -39,6 +41,8 @@ def notice(type_: str, body: Mapping[str, Any], subject: Subject) -> Notice | No
     kind, severity, head, text = _TABLE[type_]
     if type_ == "work_failed" and not body.get("terminal"):
         return None  # it is tried again
+    if type_ == "work_completed" and not subject.done:
+        return None
     if type_ == "plugin_faulted" and not body.get("quarantined"):
         return None
     said = text(body)
@@ -70,6 +74,7 @@ _TABLE: dict[str, tuple[NoticeKind, Severity, str, Callable[[Mapping[str, Any]],
     "human_gate_reminder": ("attention", "warning", "{name} still waits for approval", _nothing),
     "work_failed": ("failed", "critical", "{name} failed", _reason),
     "escalated": ("failed", "critical", "{name}: agents could not do it", _reason),
+    "work_completed": ("done", "info", "{name} is done", _nothing),
     "issue_done": ("done", "info", "{name} is done", _reason),
     "issue_forced_done": ("done", "info", "{name} was declared done", _reason),
     "agent_stuck": ("stuck", "warning", "{name}: its agent is stuck", _reason),

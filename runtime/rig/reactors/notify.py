@@ -16,9 +16,10 @@ from rig.clock import Clock, Micros, iso
 from rig.errors import NotSent, PluginError, RigError, VersionConflict
 from rig.ids import DEFAULT_TENANT
 from rig.model.events import TYPES, Event
+from rig.model.folds.issue import unapplied_key
 from rig.model.health import CheckResult
 from rig.model.notices import Notice, Subject, notice
-from rig.model.tables import ISSUES
+from rig.model.tables import ISSUES, UNAPPLIED
 from rig.outgoing import address_fault
 from rig.plugin.guarded import GuardedNotifier
 from rig.plugin.notifier import Notification
@@ -182,7 +183,7 @@ class Notify:
 def _is_issue(event: Event) -> bool:
     return (
         TYPES[event.type].family == "issue"
-        or event.type in ("question_asked", "question_expired", "work_failed")
+        or event.type in ("question_asked", "question_expired", "work_failed", "work_completed")
         or (event.type == "issue_forced_done")
     )
 
@@ -193,8 +194,9 @@ def _page(snapshot: Snapshot, after: int) -> tuple[list[Event], list[_Told]]:
     told: list[_Told] = []
     for event in page:
         row = snapshot.get(ISSUES, DEFAULT_TENANT, event.stream) if _is_issue(event) else None
-        subject = Subject(event.stream, (row.title or "") if row else "")
-        found = notice(event.type, msgspec.json.decode(event.body or b"{}"), subject)
+        subject = Subject(event.stream, (row.title or "") if row else "", row is not None and row.state == "done")
+        applied = snapshot.get(UNAPPLIED, DEFAULT_TENANT, unapplied_key(event.sequence)) is None
+        found = notice(event.type, msgspec.json.decode(event.body or b"{}"), subject) if applied else None
         if found is not None:
             url = row.url if row and row.url and address_fault(row.url, plain=True) is None else ""
             told.append(_Told(event, found, url))

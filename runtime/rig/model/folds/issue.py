@@ -46,6 +46,11 @@ _ENDS = ("issue_done", "work_completed")
 """Events that an epic's open sub-issues keep from making it done (R0-62)."""
 
 
+def unapplied_key(sequence: int) -> str:
+    """The key in ``UNAPPLIED`` of an event that did not apply."""
+    return f"{sequence:016d}"
+
+
 def fold(event: Event, body: dict[str, Any], tables: Tables) -> None:
     """Apply an issue's event, or note why it does not apply."""
     before = tables.get(ISSUES, event.stream)
@@ -53,7 +58,7 @@ def fold(event: Event, body: dict[str, Any], tables: Tables) -> None:
     if reason is not None:
         tables.put(
             UNAPPLIED,
-            f"{event.sequence:016d}",
+            unapplied_key(event.sequence),
             UnappliedRow(stream=event.stream, reason=reason, version=event.version, sequence=event.sequence),
         )
     if after is None:
