@@ -194,3 +194,14 @@ async def test_an_operation_that_is_called_again_with_its_key_is_not_done_again(
     assert len(await written(edge, "plugin_called")) == 2
     _, answer = await edge.post("/x/acme/count", headers={"Idempotency-Key": "k-2"})
     assert answer == {"calls": 2, "key": "k-2"}
+
+
+async def test_no_other_method_leads_past_the_log_to_an_operation_that_may_change_something(edge: Edge) -> None:
+    for method in ("HEAD", "GET", "PUT"):
+        response = await edge.client.request(method, "/x/acme/count")
+        assert response.status == 405, method
+    assert await written(edge, "plugin_called") == []
+    status, answer = await edge.post("/x/acme/count", {})
+    assert (status, answer["calls"]) == (200, 1)
+    response = await edge.client.request("HEAD", "/x/acme/greet?name=you")
+    assert response.status == 200
