@@ -13,7 +13,8 @@ DEFAULT_MODEL = "claude-sonnet-4-5"
 
 MAX_TURNS = 200
 
-_BLOCK = re.compile(r"^```rig-mock[ \t]*\r?\n(.*?)^```[ \t]*\r?$", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(r"^```rig-mock[ \t]*\r?\n(.*?)(?:^```[ \t]*\r?$|(\Z))", re.DOTALL | re.MULTILINE)
+"""The first block; the last group is there when the block has no end: looking for another one could take for ever."""
 
 
 class Spent(BaseModel):
@@ -83,7 +84,7 @@ class _Block(BaseModel):
 def scripted(prompt: str) -> tuple[Turn, ...] | None:
     """The script that a prompt carries, None when it carries none. Raises ConfigError when it can't be read."""
     found = _BLOCK.search(prompt)
-    if found is None:
+    if found is None or found[2] is not None:
         return None
     try:
         return _Block.model_validate(tomllib.loads(found[1])).turn

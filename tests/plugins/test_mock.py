@@ -1,6 +1,7 @@
 """The provider ``mock``: scripts, real files, plausible tokens."""
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from rig import ConfigError, Usage, WorkspaceError
 from rig_mock.provider import MockProvider
-from rig_mock.script import DEFAULT_MODEL, MockConfig
+from rig_mock.script import DEFAULT_MODEL, MockConfig, scripted
 from tests.standins.session import LocalSession
 
 
@@ -86,6 +87,12 @@ async def test_a_script_may_stand_in_the_issue_itself(tmp_path: Path) -> None:
     assert (tmp_path / "x.txt").read_text() == "x"
     deaf = _session(tmp_path, {"text": "from the configuration"}, prompt=prompt, config={"scripts_from_issues": False})
     assert (await MockProvider().run(deaf)).summary == "from the configuration"
+
+
+def test_blocks_without_an_end_are_no_script_and_take_no_time() -> None:
+    began = time.process_time()
+    assert scripted("```rig-mock\n" * 20_000) is None
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize("block", ["[[turn]", "", "turn = 7", "[[turn]]\nrun = 'rm -rf /'"])
