@@ -1,8 +1,8 @@
-"""GitHub's webhooks: issues, pull requests, reviews and checks as facts."""
+"""GitHub's webhooks and issues: issues, pull requests, reviews and checks as facts."""
 
 from collections.abc import Sequence
 
-from rig import HealthChecker, HealthCheckersContext, WebhookSource, WebhookSourcesContext, hookimpl
+from rig import HealthChecker, HealthCheckersContext, Tracker, TrackersContext, WebhookSource, WebhookSourcesContext, hookimpl
 
 RIG_REQUIRES = ">=0.1,<0.2"
 RIG_CONFIG = "rig_github.config:GitHubConfig"
@@ -19,4 +19,14 @@ def rig_register_webhook_sources(context: WebhookSourcesContext) -> Sequence[Web
 def rig_register_health_checkers(context: HealthCheckersContext) -> Sequence[HealthChecker]:
     from rig_github.health import GitHubChecker
 
-    return [GitHubChecker(context.config.api_url)] if context.config.api_url else []
+    url = context.config.api_url or ("https://api.github.com" if context.config.repositories else "")
+    return [GitHubChecker(url)] if url else []
+
+
+@hookimpl
+def rig_register_trackers(context: TrackersContext) -> Sequence[Tracker]:
+    if not context.config.repositories:
+        return []
+    from rig_github.tracker import GitHubIssues
+
+    return [GitHubIssues(context.config)]

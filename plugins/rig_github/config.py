@@ -1,6 +1,8 @@
 """The configuration of the GitHub plugin."""
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import Field, SecretStr
 
 from rig import PluginConfig
 
@@ -17,5 +19,11 @@ class GitHubConfig(PluginConfig):
     api_url: str = Field("", pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*[^\s/?#])?)?$")
     """Address of GitHub's API, without a slash at its end (``https://api.github.com``); deep health then watches it as critical.
 
-    Empty: nothing asks GitHub. Webhooks alone need no API.
+    Empty: that of github.com where `repositories` are polled, else nothing asks GitHub. Webhooks alone need no API.
     """
+    repositories: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}$")], ...] = ()
+    """Repositories (`owner/name`) whose issues are polled; empty: none."""
+    token: SecretStr | None = None
+    """Token that may read their issues, best as `"$SECRET:NAME"`; unset: without one GitHub allows 60 requests an hour."""
+    reserve: int = Field(100, ge=0)
+    """Requests of GitHub's rate limit that are left to others: with no more left, polling rests until the limit is reset."""

@@ -5,7 +5,7 @@ Everything in a payload is untrusted: a field of an unexpected shape counts as m
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rig import Mapped, WebhookSettings
@@ -30,6 +30,47 @@ APPROVING = ("opened", "reopened", "labeled")
 def ignored(reason: str) -> Mapped:
     """Nothing, for a reason."""
     return Mapped(ignored=reason)
+
+
+def about(issue: Mapping[str, Any]) -> dict[str, Any]:
+    """What an issue says of itself, in a delivery as in the API."""
+    carried = labels(issue)
+    return {
+        "title": text(issue, "title", 1_000),
+        "description": text(issue, "body", 262_144),
+        "url": text(issue, "html_url", 1_000),
+        "labels": carried,
+        "priority": priority(carried),
+    }
+
+
+def closing(issue: Mapping[str, Any]) -> str:
+    """Why an issue was closed."""
+    return text(issue, "state_reason", 50) or "completed"  # what closing meant before there were reasons
+
+
+def untrusted(thing: Mapping[str, Any], trusted: Sequence[str]) -> str | None:
+    """The author's association where it is not a trusted one, else None."""
+    association = text(thing, "author_association", 50).upper() or "NONE"
+    return None if association in {a.upper() for a in trusted} else association
+
+
+def distrust(issue: Mapping[str, Any], trusted: Sequence[str], required: Sequence[str], config: GitHubConfig) -> str | None:
+    """Why someone must approve a listed issue first, None when it is trusted.
+
+    Who set a label is not listed. Labelling needs triage rights, so that the required labels are a maintainer's word, unless issue
+    templates set them in the author's name.
+    """
+    association = untrusted(issue, trusted)
+    carried = {label.lower() for label in labels(issue)}
+    if association is None or (required and config.trust_own_labels and carried >= {label.lower() for label in required}):
+        return None
+    return _stranger(issue, association)
+
+
+def _stranger(issue: Mapping[str, Any], association: str) -> str:
+    who = text(node(issue, "user"), "login", 100) or "someone unknown"
+    return f"{who} ({association}) is not a trusted author; approve the issue to queue it"
 
 
 class Reader:
@@ -79,20 +120,13 @@ class Reader:
         missing = [label for label in self._settings.required_labels if label.lower() not in {c.lower() for c in carried}]
         if missing:
             return ignored(f"the issue lacks the label {', '.join(missing)}")
-        about = {
-            "title": text(issue, "title", 1_000),
-            "description": text(issue, "body", 262_144),
-            "url": text(issue, "html_url", 1_000),
-            "labels": carried,
-            "priority": priority(carried),
-        }
-        distrust = self._distrust(issue)
-        if distrust:
-            return self._fact("ISSUE_NEEDS_HUMAN", number, reason=distrust, **about)
-        return self._fact("ISSUE_APPROVED", number, **about)
+        stranger = self._distrust(issue)
+        if stranger:
+            return self._fact("ISSUE_NEEDS_HUMAN", number, reason=stranger, **about(issue))
+        return self._fact("ISSUE_APPROVED", number, **about(issue))
 
     def _closed(self, issue: Mapping[str, Any], number: int) -> Mapped:
-        why = text(issue, "state_reason", 50) or "completed"  # what closing meant before there were reasons
+        why = closing(issue)
         if why == "completed":
             return self._fact("ISSUE_DONE", number, reason="closed on GitHub as completed")
         return self._fact("ISSUE_CANCELLED", number, reason=f"closed on GitHub as {why}")
@@ -106,13 +140,11 @@ class Reader:
         own = author is not None and author == sender
         if self._action == "labeled" and (self._config.trust_own_labels or not own):
             return None
-        who = text(node(issue, "user"), "login", 100) or "someone unknown"
-        return f"{who} ({association}) is not a trusted author; approve the issue to queue it"
+        return _stranger(issue, association)
 
     def _trusted(self, thing: Mapping[str, Any]) -> str | None:
         """The author's association where it is not a trusted one, else None."""
-        association = text(thing, "author_association", 50).upper() or "NONE"
-        return None if association in {a.upper() for a in self._settings.trusted_associations} else association
+        return untrusted(thing, self._settings.trusted_associations)
 
     # Pull requests
 

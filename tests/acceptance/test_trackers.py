@@ -1,11 +1,14 @@
 """Trackers of a real daemon: a file becomes work and is done; nothing is lost or done twice when the daemon is killed."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.acceptance.daemon import Daemon, running
+from tests.plugins.signing import hexed
+from tests.standins.github import GitHub
 
 BOARD = """
 [tracker]
@@ -97,3 +100,89 @@ def test_a_daemon_killed_at_any_moment_of_polling_queues_each_file_once(tmp_path
 
 def count(daemon: Daemon) -> int:
     return len(daemon.ask("GET", "/api/issues?limit=500").json)
+
+
+GITHUB = """
+[tracker]
+poll_interval_ms = 200
+
+[plugins.github]
+api_url = "{url}"
+repositories = ["acme/app"]
+token = "t0ken"
+reserve = 1
+
+[[webhook_sources]]
+name = "github"
+type = "github"
+secret = "s3cret"
+"""
+
+
+def deliver(daemon: Daemon, github: GitHub, number: int, action: str, id: str) -> None:
+    """The webhook of what GitHub shows."""
+    payload = {
+        "action": action,
+        "issue": github.issues["acme/app"][number],
+        "repository": {"full_name": "acme/app", "id": 1},
+        "sender": {"id": 1},
+    }
+    body = json.dumps(payload).encode()
+    headers = {
+        "X-Hub-Signature-256": "sha256=" + hexed("s3cret", body),
+        "X-GitHub-Event": "issues",
+        "X-GitHub-Delivery": id,
+    }
+    answer = daemon.ask("POST", "/api/webhooks/github", body, headers=headers)
+    assert answer.status == 200, answer.json
+
+
+def polled(daemon: Daemon, github: GitHub) -> None:
+    """Two whole polls have begun since now: what is there has been seen."""
+    count = len(github.asked)
+    daemon.wait_for(lambda: len(github.asked) > count + 2)
+
+
+ISSUE = "acme%2Fapp%231"
+
+
+def test_issues_of_github_by_webhook_and_by_poll_are_one(tmp_path: Path) -> None:
+    with GitHub("acme/app") as github, running(tmp_path / "d", config=GITHUB.format(url=github.url)) as daemon:
+        daemon.wait_for(lambda: health(daemon, "tracker:github"))
+        github.put("acme/app", 1, title="One")
+        deliver(daemon, github, 1, "opened", "d-1")
+        polled(daemon, github)
+        github.put("acme/app", 1, title="Two")  # GitHub's webhook for this is lost
+        daemon.wait_for(lambda: types(daemon, ISSUE) == ["IssueApproved", "IssueEdited"])
+        github.put("acme/app", 1, state="closed", state_reason="completed")
+        deliver(daemon, github, 1, "closed", "d-2")
+        polled(daemon, github)
+        github.put("acme/app", 1, state="open")
+        daemon.wait_for(lambda: len(types(daemon, ISSUE)) > 3)
+        deliver(daemon, github, 1, "reopened", "d-3")  # late
+        polled(daemon, github)
+        assert types(daemon, ISSUE)[:4] == ["IssueApproved", "IssueEdited", "IssueDone", "IssueApproved"]
+        github.put("acme/app", 1, state="closed", state_reason="not_planned")
+        daemon.wait_for(lambda: types(daemon, ISSUE)[-1] == "IssueCancelled")
+        assert github.tokens == {"", "token t0ken"}  # deep health asks without one
+        assert b"t0ken" not in daemon.ask("GET", "/api/v1/config").body
+        daemon.wait_for(lambda: github.asked[-1][1] == 304)
+        used = github.used
+        polled(daemon, github)
+        assert github.used == used
+
+
+def test_github_is_left_alone_until_its_limit_is_reset_also_after_a_kill(tmp_path: Path) -> None:
+    with GitHub("acme/app", limit=3) as github, running(tmp_path / "d", config=GITHUB.format(url=github.url)) as daemon:
+        github.reset_in = 4
+        github.put("acme/app", 1)
+        daemon.wait_for(lambda: github.used >= 2)
+        github.put("acme/app", 2)
+        daemon.wait_for(lambda: types(daemon, ISSUE))
+        used = github.used
+        daemon.kill()
+        daemon.start()
+        asked = len(github.asked)
+        github.used = 0  # the limit is reset
+        daemon.wait_for(lambda: types(daemon, "acme%2Fapp%232") == ["IssueApproved"])
+        assert (used, asked <= 4) == (2, True)

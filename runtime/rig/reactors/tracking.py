@@ -217,7 +217,7 @@ class Tracking:
                 )
                 page = await tracker.poll(context)
                 again = await reading.take(page, as_of, self._pause(page))
-                if again or not page.more:
+                if again or not page.more or page.wait:
                     break
             if not page.complete and asked - reading.place.checked_at >= CHECK:
                 await self._check(tracker, reading)
