@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rig.text import Redactor, clean, fence_untrusted, one_line
+from rig.text import Redactor, clean, fence_untrusted, one_line, visible
 
 SECRET = "Zq7!kP/2vB+9xWmN4tLs"
 HOSTILE = [
@@ -131,3 +131,15 @@ def test_redaction_of_ordinary_lines_is_cheap() -> None:
     for _ in range(5_000):
         redact(clean(line))
     assert time.perf_counter() - start < 2
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("ls -l | wc\n\täöü😀", "ls -l | wc\n\täöü😀"),
+        ("a\x1b]b\x07c", r"a\x1b]b\x07c"),
+        ("a\rb\x9bc\u202ed\u3164e\ud800", r"a\rb\x9bc\u202ed\u3164e\ud800"),
+    ],
+)
+def test_what_is_to_be_judged_shows_what_clean_would_take_out(text: str, shown: str) -> None:
+    assert visible(text) == shown

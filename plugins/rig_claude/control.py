@@ -51,16 +51,20 @@ def refusal(identity: str, why: str) -> Message:
     return {"type": "control_response", "response": {"subtype": "error", "request_id": identity, "error": why}}
 
 
-def question(asked: Message) -> str:
-    """What to ask for a tool call."""
+def question(asked: Message) -> str | None:
+    """What to ask for a tool call; None when its command is too long to be shown, so that nobody could judge it."""
     given = asked.get("input")
     given = given if isinstance(given, dict) else {}
     command = given.get("command")
-    shown = command if isinstance(command, str) else json.dumps(given, ensure_ascii=False, indent=1, default=str)
+    if isinstance(command, str) and len(repr(command)) > MAX_SHOWN:  # what is not printable is shown escaped
+        return None
+    shown = json.dumps(given, ensure_ascii=False, indent=1, default=str)
+    if isinstance(command, str) and not given.keys() - {"command", "description", "timeout"}:
+        shown = command
     shown = shown if len(shown) <= MAX_SHOWN else f"{shown[:MAX_SHOWN]}…"
     reason = asked.get("decision_reason")
     because = [f"because: {str(reason)[:500]}"] if reason else []
-    return "\n".join([f"claude wants to use {asked.get('tool_name') or 'a tool'}:", shown, *because])
+    return "\n".join([f"claude wants to use {str(asked.get('tool_name') or 'a tool')[:200]}:", shown, *because])
 
 
 def models(data: Message) -> list[Model] | None:

@@ -200,6 +200,9 @@ class Conversation:
     async def _allowed(self, asked: dict[str, Any]) -> bool:
         answer = None
         text = control.question(asked)
+        if text is None:
+            await self._session.log(["not approved: a command that is too long to be shown to a person"], "system")
+            return False
         if self._config.approval == "ask" and isinstance(self._session, Asks):
             answer = await self._session.ask(text, (APPROVE, DENY), deadline_seconds=self._config.ask_seconds)
         allowed = answer is not None and answer.approved is True

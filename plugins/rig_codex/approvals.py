@@ -1,6 +1,7 @@
 """The program's requests for permission: the question that a human is shown, and the answer in the protocol's words. Pure."""
 
 import json
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,8 +23,15 @@ MAX_SHOWN = 3_000
 """Characters of a command or change that are shown."""
 
 
-def question(method: str, params: Message, change: str = "") -> str:
-    """What to ask for an approval; ``change`` is what is known of the files that would be changed."""
+CUT = frozenset({"item/fileChange/requestApproval", "applyPatchApproval"})
+"""Approvals of which a part may be shown: changes of files can be looked at later."""
+
+
+def question(method: str, params: Message, change: str = "") -> str | None:
+    """What to ask for an approval; ``change`` is what is known of the files that would be changed.
+
+    None when a command, or permissions, are too long to be shown, so that nobody could judge them.
+    """
     match method:
         case "item/commandExecution/requestApproval":
             shown = str(params.get("command") or "")
@@ -31,13 +39,15 @@ def question(method: str, params: Message, change: str = "") -> str:
                 shown = f"{shown}\nnetwork: {_json(network)}".strip()
         case "execCommandApproval":
             command = params.get("command")
-            shown = " ".join(map(str, command)) if isinstance(command, list) else ""
+            shown = shlex.join(map(str, command)) if isinstance(command, list) else ""
         case "applyPatchApproval":
             shown = _json(params.get("fileChanges"))
         case "item/permissions/requestApproval":
             shown = _json(params.get("permissions"))
         case _:
             shown = "\n".join(filter(None, [change, _root(params.get("grantRoot"))]))
+    if len(repr(shown)) > MAX_SHOWN and method not in CUT:  # what is not printable is shown escaped
+        return None
     shown = shown if len(shown) <= MAX_SHOWN else f"{shown[:MAX_SHOWN]}…"
     parts = [f"codex wants to {APPROVALS[method]}:", shown]
     if folder := params.get("cwd"):

@@ -281,9 +281,12 @@ class Conversation:
         await self._session.log([f"codex asked for {method}, which is not supported"], "system")
         raise Unknown(method)
 
-    async def _approved(self, text: str) -> bool:
+    async def _approved(self, text: str | None) -> bool:
         if self._config.approval == "auto":
             return True
+        if text is None:
+            await self._session.log(["not approved: a command that is too long to be shown to a person"], "system")
+            return False
         answer = await self._ask(text, (APPROVE, DENY))
         approved = answer is not None and answer.approved is True
         await self._session.log([f"{'approved' if approved else 'not approved'}: {text.splitlines()[0]}"], "system")

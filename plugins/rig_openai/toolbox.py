@@ -64,7 +64,7 @@ class Toolbox:
             return Result(False, str(error))
 
     async def _permitted(self, call: Call) -> bool:
-        if isinstance(call, Run) and self._config.approval == "ask" and len(command(call)) > MAX_QUESTION:
+        if isinstance(call, Run) and self._config.approval == "ask" and len(repr(command(call))) > MAX_QUESTION:
             raise ToolError("the command is too long to be shown to a person; make it shorter")
         return await self._permission(question(self._name, call))
 

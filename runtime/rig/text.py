@@ -35,6 +35,14 @@ def clean(text: str) -> str:
     return _INVISIBLE.sub(REPLACEMENT, _SEQUENCE.sub("", text.replace("\r\n", "\n")))
 
 
+def visible(text: str) -> str:
+    """``text`` in which nothing is hidden: what is not printable, but tab and newline, is written as its escape in Python.
+
+    For what a person is to judge, such as a command: ``clean`` would take out what a shell would still read.
+    """
+    return "".join(c if c in "\n\t" or c.isprintable() and not _INVISIBLE.match(c) else ascii(c)[1:-1] for c in text)
+
+
 def one_line(text: str, limit: int = 200) -> str:
     """``text`` cleaned, on one line and at most ``limit`` characters long, for log records, reasons and table cells."""
     flat = " ".join(clean(text[: 4 * limit]).split())

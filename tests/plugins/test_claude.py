@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from rig import Usage
 from rig_claude.config import ClaudeConfig
+from rig_claude.control import question
 from rig_claude.provider import ClaudeProvider, arguments, environment
 from rig_claude.stream import Reading
 from tests.standins.anthropic import Anthropic
@@ -202,6 +203,21 @@ async def test_a_permission_is_asked_for_and_without_an_answer_denied(tmp_path: 
             assert asked.startswith("claude wants to use Bash:\n")
             assert api.file_name in asked
             assert options == ("approve", "deny")
+
+
+@pytest.mark.parametrize("command", ["true " + "x" * 3000 + "; rm -rf ~", "\x1b" * 1500 + "; rm -rf ~"])
+def test_nobody_is_asked_for_a_command_that_cannot_be_shown_whole(command: str) -> None:
+    assert question({"tool_name": "Bash", "input": {"command": command}}) is None
+    assert question({"tool_name": "Write", "input": {"file_path": "a", "content": command}}) is not None
+
+
+def test_a_question_shows_all_that_a_tool_is_given() -> None:
+    plain = {"command": "ls -l", "description": "List", "timeout": 5}
+    assert question({"tool_name": "Bash", "input": plain}) == "claude wants to use Bash:\nls -l"
+    odd = question({"tool_name": "mcp__files__do", "input": {"command": "create", "path": "/etc/passwd", "text": "evil"}})
+    assert odd is not None
+    assert "/etc/passwd" in odd
+    assert "evil" in odd
 
 
 def _lines(*objects: object) -> Reading:

@@ -235,10 +235,24 @@ def test_totals_become_disjoint_counts_of_what_was_spent_since() -> None:
 @pytest.mark.parametrize("method", APPROVALS)
 def test_every_kind_of_approval_is_refused_unless_it_is_given(method: str) -> None:
     params = {"permissions": {"network": {"enabled": True}}, "command": "rm -rf x", "reason": "it must"}
-    assert "because: it must" in question(method, params)
+    assert "because: it must" in (question(method, params) or "")
     given, refused = decision(method, params, True), decision(method, params, False)
     assert given != refused
     assert not {"accept", "approved"} & set(json.dumps(refused).replace('"', " ").split())
+
+
+@pytest.mark.parametrize("command", ["true " + "x" * 3000 + "; rm -rf ~", "\x1b" * 1500 + "; rm -rf ~"])
+def test_nobody_is_asked_for_what_cannot_be_shown_whole(command: str) -> None:
+    asked = {"command": command, "permissions": {"files": command}, "fileChanges": {"a": command}}
+    for method in APPROVALS:
+        params = {**asked, "command": [command]} if method == "execCommandApproval" else asked
+        assert (question(method, params, change=command) is None) is ("ileChange" not in method and "Patch" not in method), (
+            method
+        )
+
+
+def test_the_words_of_a_command_are_told_apart() -> None:
+    assert "\nrm 'a b; c'" in (question("execCommandApproval", {"command": ["rm", "a b; c"]}) or "")
 
 
 @pytest.mark.parametrize(

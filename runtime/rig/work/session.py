@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 
 from rig.errors import Conflict, ProcessError
 from rig.plugin.provider import MAX_LINE, Answer, Steer, Usage
-from rig.text import Redactor, clean, one_line
+from rig.text import Redactor, clean, one_line, visible
 from rig.work.environment import environment
 from rig.work.logs import LogWriter
 from rig.work.order import Outcome, Reporter, WorkOrder, WorkSettings
@@ -108,7 +108,7 @@ class WorkSession:
         shown = [self._redact(one_line(option, 200)) for option in options[:20]]
         self._asking += 1  # the silence that follows is a human's
         try:
-            text = self._redact(clean(question))[:4000]
+            text = self._redact(visible(question[:4000]))[:4000]
             return await self._tell(self._reporter.ask(self._order, text, shown, deadline_seconds))
         finally:
             self._asking -= 1
