@@ -128,3 +128,19 @@ print({r.verdict for r in results("step", step)})
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "{'ok'}\n"
+
+
+def test_at_80_columns_a_reason_is_shown_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    place = one_file(tmp_path, CHECKER.format(body="return 'fine'"))
+    found = CliRunner().invoke(rig, ["plugin", "test", place], standalone_mode=False)
+    said = "failed: health: a check answers in time with a result: odd: answered with str, not a CheckResult"
+    assert said in found.stdout.replace("\n", " ")
+    assert max(map(len, found.stdout.splitlines())) <= 80
+
+
+def test_what_a_webhooks_sender_sends_is_asked_for_where_it_can_only_be_guessed(tmp_path: Path) -> None:
+    write(named("acme"), "webhook", tmp_path / "acme")
+    found, rows = ran(str(tmp_path / "acme"))
+    assert found.return_value == 0
+    assert {row["reason"] for row in rows if row["verdict"] == "skipped"} == {"what its sender sends is not known: set bodies"}

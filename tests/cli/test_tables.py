@@ -79,3 +79,13 @@ def test_an_age_is_its_largest_unit(seconds: int, shown: str) -> None:
 )
 def test_values_are_words(value: object, shown: str) -> None:
     assert words.word(value) == shown
+
+
+def test_a_text_that_wraps_is_shown_in_full() -> None:
+    columns = (Column("CODE", "code"), Column("WHY", "why", gives=1, wraps=True))
+    rows = [{"code": "vetoed", "why": "it is still a draft, says the plugin"}, {"code": "wide", "why": "漢字漢字漢字漢字"}]
+    shown = tables.lines(tables.cells(rows, columns), columns, 24)
+    assert max(map(tables.wide, shown)) <= 24
+    assert shown[0].split() == ["CODE", "WHY"]
+    assert " ".join(line[8:].strip() for line in shown[1:4]) == "it is still a draft, says the plugin"
+    assert "".join(line[8:].strip() for line in shown[4:] if line) == "漢字漢字漢字漢字"

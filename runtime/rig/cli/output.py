@@ -68,6 +68,18 @@ class Output:
                 for line in body:
                     say(line)
 
+    def notes(self, notes: Mapping[str, object]) -> None:
+        """Below a table, for people: texts in full that no column has room for, by what they are about."""
+        kept = {
+            about: text
+            for about, text in notes.items()
+            if self.format == "table" and self.filter.casefold() in f"{about} {text}".casefold()
+        }
+        for about, text in kept.items():
+            say()
+            for line in tables.wrapped(f"{word(about)}: {word(text)}", tables.width()):
+                say(line)
+
     def one(self, row: Row, facts: Mapping[str, object], identity: object) -> None:
         """A single thing: itself for scripts, ``facts`` of it for people."""
         match self.format:

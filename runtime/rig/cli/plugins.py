@@ -10,6 +10,7 @@ from rig.cli.output import Output, listing, say
 from rig.cli.remote import Remote, remote
 from rig.cli.scaffold.project import kinds
 from rig.cli.tables import Column
+from rig.plugin.record import BROKEN
 from rig.text import one_line
 
 
@@ -42,6 +43,7 @@ def list_(remote: Remote, output: Output, offline: bool) -> None:
         Column("LAST ERROR", "last_error", gives=2),
     )
     output.rows(rows, columns, lambda row: row["name"])
+    output.notes({f"{row['name']}: {row['state']}": row["last_error"] for row in rows if row["state"] in BROKEN})
 
 
 @plugin.command()
@@ -99,15 +101,14 @@ def test(output: Output, target: str, config: str | None, seconds: float) -> int
 
     run = Conformance(target, config or "", seconds)
     rows = list(run.rows())
-    columns = [
+    columns = (
         Column("KIND", "kind"),
         Column("CHECK", "check", gives=1),
         Column("RESULT", "verdict"),
         Column("SECONDS", lambda row: "" if row["seconds"] is None else f"{row['seconds']:.1f}", right=True),
-    ]
-    if any(row["reason"] for row in rows):
-        columns.append(Column("REASON", "reason", gives=2))
+    )
     output.rows(rows, columns, lambda row: f"{row['kind']}: {row['check']}")
+    output.notes({f"{row['verdict']}: {row['kind']}: {row['check']}": row["reason"] for row in rows if row["reason"]})
     counts = {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in ("ok", "failed", "skipped")}
     click.echo(one_line(f"{run.plugin}: " + ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)), err=True)
     return 1 if counts["failed"] else 0

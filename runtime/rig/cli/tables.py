@@ -1,9 +1,11 @@
 """Tables for a terminal: columns as wide as needed, cut to the terminal's width where they may be. Pure but for ``width``."""
 
 import shutil
+import textwrap
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from rig.cli.words import word
@@ -24,6 +26,8 @@ class Column:
     """Columns that give more are cut first; 0 is cut only when nothing else is left to cut."""
     lead: str = ""
     """Field that stands before the text with its spaces kept: lines of a tree, drawn here and never from outside."""
+    wraps: bool = False
+    """Goes on in the next line where it has no room, instead of being cut."""
 
     def cell(self, row: Mapping[str, Any]) -> str:
         """The cell's text, harmless and on one line."""
@@ -47,7 +51,7 @@ def lines(texts: Sequence[Sequence[str]], columns: Sequence[Column], room: int) 
     widths = _fit(
         [max(map(wide, column)) for column in zip(*table, strict=True)], columns, room - len(GAP) * (len(columns) - 1)
     )
-    return [_line(row, widths, columns)[:room] for row in table]
+    return [line[:room] for row in table for line in _lines(row, widths, columns)]
 
 
 def pairs(facts: Mapping[str, object], room: int) -> list[str]:
@@ -63,6 +67,11 @@ def wide(text: str) -> int:
     if text.isascii():
         return len(text)
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def wrapped(text: str, room: int) -> list[str]:
+    """``text`` in lines of at most ``room`` columns, with nothing left out."""
+    return textwrap.wrap(text, room if wide(text) == len(text) else max(room // 2, 1)) or [""]
 
 
 def cut(text: str, room: int) -> str:
@@ -88,6 +97,11 @@ def _fit(widths: list[int], columns: Sequence[Column], room: int) -> list[int]:
             second = max((widths[i] for i in able if i != widest), default=NARROWEST)
             widths[widest] -= min(over, max(widths[widest] - max(second, NARROWEST), 1))
     return widths
+
+
+def _lines(row: Sequence[str], widths: Sequence[int], columns: Sequence[Column]) -> list[str]:
+    parts = [wrapped(text, size) if c.wraps else [text] for text, size, c in zip(row, widths, columns, strict=True)]
+    return [_line(line, widths, columns) for line in zip_longest(*parts, fillvalue="")]
 
 
 def _line(row: Sequence[str], widths: Sequence[int], columns: Sequence[Column]) -> str:

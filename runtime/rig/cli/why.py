@@ -18,7 +18,7 @@ def why(remote: Remote, output: Output, id: str) -> None:
     columns = (
         Column("SEQ", lambda row: row.get("sequence") or "", right=True),
         Column("CODE", "code"),
-        Column("WHY", "text", gives=1),
+        Column("WHY", "text", gives=1, wraps=True),
     )
     output.rows(found["reasons"], columns, lambda row: row["code"])
     if output.format == "table":

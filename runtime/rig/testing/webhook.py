@@ -115,6 +115,8 @@ class WebhookSourceContract(_Sources):
             for one in await self._samples(source):
                 names = [await attempt(source.identify, one, seconds=SECONDS) for _ in range(2)]
                 meanings = [await attempt(source.normalize, one, WebhookSettings(), seconds=SECONDS) for _ in range(2)]
+                if not self.bodies and any(isinstance(o.error, RigError) for o in (*names, *meanings)):
+                    raise SkipTest("what its sender sends is not known: set bodies")
                 must(
                     all(o.error is None for o in (*names, *meanings)),
                     f"{source.type}: {[o.error for o in (*names, *meanings)]}",
