@@ -28,17 +28,22 @@ class Filter(NamedTuple):
         return tuple((column, "=", value) for column, value in named if value is not None)
 
 
-def sums(snapshot: Snapshot, tenant: str, by: By, start: Micros | None, filter_: Filter) -> dict[tuple[Any, ...], Spent]:
-    """What was spent from ``start`` on, None of all time (R0-51), by (agent, repository or category)."""
-    return _grown(snapshot, tenant, by, ("agent", by), start, filter_)
+def by_repo(snapshot: Snapshot, tenant: str, start: Micros | None, filter_: Filter) -> list[tuple[Any, ...]]:
+    """What was spent from ``start`` on, None of all time (R0-51): agent, repository and ``REPO_SUMS`` a record, in no order."""
+    return _records(snapshot, tenant, "repo", ("agent", "repo"), start, filter_)
+
+
+def by_category(snapshot: Snapshot, tenant: str, start: Micros, filter_: Filter) -> dict[tuple[Any, ...], Spent]:
+    """What was spent from ``start`` on, by (agent, category)."""
+    return _grown(snapshot, tenant, ("agent", "category"), start, filter_)
 
 
 def by_day(snapshot: Snapshot, tenant: str, start: Micros, filter_: Filter) -> dict[tuple[str, str], Spent]:
     """What was spent from ``start`` on, by (UTC date, agent)."""
     date = iso(start)[:10]
     rest = (start // DAY + 1) * DAY
-    since_start = _grown(snapshot, tenant, "category", ("agent",), start, filter_)
-    since_rest = _grown(snapshot, tenant, "category", ("agent",), rest, filter_)
+    since_start = _grown(snapshot, tenant, ("agent",), start, filter_)
+    since_rest = _grown(snapshot, tenant, ("agent",), rest, filter_)
     found = {(date, agent): _less(total, since_rest.get((agent,), Spent())) for (agent,), total in since_start.items()}
     days = Query(SPEND_BY_DAY, tenant, filter_.where, after_key=account(date).removesuffix("]") + "~")
     found |= {record[:2]: spent(record[2:]) for record in snapshot.totals(days, ("date", "agent"))}
@@ -46,12 +51,18 @@ def by_day(snapshot: Snapshot, tenant: str, start: Micros, filter_: Filter) -> d
 
 
 def _grown(
-    snapshot: Snapshot, tenant: str, by: By, groups: tuple[str, ...], start: Micros | None, filter_: Filter
+    snapshot: Snapshot, tenant: str, groups: tuple[str, ...], start: Micros, filter_: Filter
 ) -> dict[tuple[Any, ...], Spent]:
+    found = _records(snapshot, tenant, "category", groups, start, filter_)
+    return {record[: len(groups)]: spent(record[len(groups) :]) for record in found}
+
+
+def _records(
+    snapshot: Snapshot, tenant: str, by: By, groups: tuple[str, ...], start: Micros | None, filter_: Filter
+) -> list[tuple[Any, ...]]:
     since = None if start is None else Since(USAGE, f"{by}_", start)
     newer: Where = () if start is None else (("last_at", ">=", start),)
-    found = snapshot.totals(Query(_TOTALS[by], tenant, (*newer, *filter_.where)), groups, since)
-    return {record[: len(groups)]: spent(record[len(groups) :]) for record in giving_way(found, 1000)}
+    return snapshot.totals(Query(_TOTALS[by], tenant, (*newer, *filter_.where)), groups, since)
 
 
 def giving_way(items: Iterable[T], every: int) -> Iterator[T]:

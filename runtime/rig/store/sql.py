@@ -1,9 +1,9 @@
 """SQL that both of SQLite's sides share: how rows are decoded, how a ``Query`` reads, and what an error means."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
-from operator import add
+from operator import add, itemgetter
 from typing import Any
 
 import msgspec
@@ -175,8 +175,10 @@ def totals(query: Query[Any], by: tuple[str, ...], since: Since | None) -> tuple
     return f"SELECT CAST('[' || coalesce(group_concat(line), '') || ']' AS BLOB) FROM ({each})", arguments
 
 
-def merged(records: Iterable[tuple[Any, ...]], width: int) -> list[tuple[Any, ...]]:
+def merged(records: list[tuple[Any, ...]], width: int) -> list[tuple[Any, ...]]:
     """Records whose first ``width`` values are the same as one, the others added up."""
+    if len(set(map(itemgetter(slice(width)), records))) == len(records):
+        return records
     groups: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     for record in records:
         group = record[:width]

@@ -27,8 +27,8 @@ async def get_usage(ask: Ask) -> web.StreamResponse:
     tenant = ask.call.tenant
 
     def job(snapshot: Snapshot) -> bytes:
-        agents = views.usage(ledger.sums(snapshot, tenant, "repo", _start(ask, days), chosen))
-        return b"[%b]" % b",".join(map(msgspec.json.encode, ledger.giving_way(agents, 10)))
+        agents = views.usage(ledger.by_repo(snapshot, tenant, _start(ask, days), chosen))
+        return b"[%b]" % b",".join(map(msgspec.json.encode, ledger.giving_way(agents, 30)))
 
     return ask.bytes(await _shared(ask, (days, chosen), job))
 
@@ -39,7 +39,7 @@ async def get_cost_summary(ask: Ask) -> web.StreamResponse:
     chosen, tenant = ledger.Filter(display=_display(ask)), ask.call.tenant
 
     def job(snapshot: Snapshot) -> bytes:
-        sums = ledger.sums(snapshot, tenant, "category", _start(ask, days), chosen)
+        sums = ledger.by_category(snapshot, tenant, spend.start(ask.deps.clock.now(), days), chosen)
         return msgspec.json.encode(views.cost_summary(days, sums, snapshot.as_of(tenant)))
 
     return ask.bytes(await lists.snapshot(ask, job))

@@ -1,13 +1,15 @@
 """Sums and lines of the ledger as answers: summed first, rounded last (6.3)."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import msgspec
 from msgspec.structs import astuple
 
 from rig.clock import iso
-from rig.model.costs import dollars
+from rig.model.costs import PICO, dollars
 from rig.model.events import Event
 from rig.model.rows import Spent, UsageRow
 from rig.model.spend import of_line
@@ -16,28 +18,22 @@ from rig.wire.shapes import answers
 Sums = Mapping[tuple[Any, ...], Spent]
 
 
-def usage(sums: Sums) -> Iterator[answers.AgentUsage]:
-    """By (agent, repository), as ``GET /api/usage`` shows it: agents by id, repositories by name."""
-    for agent, repos in sorted(_grouped(sums).items()):
-        total = _total(repos.values())
+def usage(records: Iterable[tuple[Any, ...]]) -> Iterator[answers.AgentUsage]:
+    """Agent, repository and ``REPO_SUMS`` a record, as ``GET /api/usage`` shows it: agents by id, repositories by name.
+
+    There are thousands of records, so each agent's are turned into columns at once.
+    """
+    for agent, of_agent in groupby(sorted(records, key=lambda record: (record[0], record[1] or "")), itemgetter(0)):
+        _, repos, inputs, outputs, reads, creations, usd, pico, _ = zip(*of_agent, strict=True)
+        costs = [whole * PICO + rest for whole, rest in zip(usd, pico, strict=True)]
         yield answers.AgentUsage(
             agent_id=agent,
-            total_input_tokens=total.input,
-            total_output_tokens=total.output,
-            total_cache_read_tokens=total.cache_read,
-            total_cache_creation_tokens=total.cache_creation,
-            total_cost_usd=dollars(total.cost),
-            by_repo=[
-                answers.RepoUsage(
-                    repo=repo,
-                    input_tokens=spent.input,
-                    output_tokens=spent.output,
-                    cache_read_tokens=spent.cache_read,
-                    cache_creation_tokens=spent.cache_creation,
-                    cost_usd=dollars(spent.cost),
-                )
-                for repo, spent in sorted(repos.items(), key=lambda item: item[0] or "")
-            ],
+            total_input_tokens=sum(inputs),
+            total_output_tokens=sum(outputs),
+            total_cache_read_tokens=sum(reads),
+            total_cache_creation_tokens=sum(creations),
+            total_cost_usd=dollars(sum(costs)),
+            by_repo=list(map(answers.RepoUsage, repos, inputs, outputs, reads, creations, map(dollars, costs))),
         )
 
 
