@@ -141,7 +141,7 @@ class GitHubIssues:
         async with ClientSession(timeout=ClientTimeout(total=SECONDS)) as session:
             api = _Api(session, "rig", oauth_token=token, base_url=self._url)
             try:
-                return await api.getitem(path, extra_headers={"If-None-Match": etag} if etag else None), api.said
+                found = await api.getitem(path, extra_headers={"If-None-Match": etag} if etag else None)
             except HTTPException as error:
                 if error.status_code == 304:
                     return None, api.said
@@ -150,6 +150,9 @@ class GitHubIssues:
                 raise TrackerUnavailable(f"GitHub did not answer within {SECONDS:g} s") from None
             except (GitHubException, ClientError, OSError, ValueError) as error:
                 raise TrackerUnavailable(f"GitHub was not reached: {type(error).__name__}") from None
+            if not isinstance(found, list | dict):
+                raise TrackerUnavailable("GitHub's answer is no JSON")
+            return found, api.said
 
     def _wait(self, said: Mapping[str, str]) -> float | None:
         """Seconds until the limit is reset where no more than the reserve is left of it."""

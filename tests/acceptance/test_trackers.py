@@ -9,6 +9,7 @@ import pytest
 from tests.acceptance.daemon import Daemon, running
 from tests.plugins.signing import hexed
 from tests.standins.github import GitHub
+from tests.standins.linear import Linear
 
 BOARD = """
 [tracker]
@@ -149,13 +150,15 @@ ISSUE = "acme%2Fapp%231"
 def test_issues_of_github_by_webhook_and_by_poll_are_one(tmp_path: Path) -> None:
     with GitHub("acme/app") as github, running(tmp_path / "d", config=GITHUB.format(url=github.url)) as daemon:
         daemon.wait_for(lambda: health(daemon, "tracker:github"))
-        github.put("acme/app", 1, title="One")
-        deliver(daemon, github, 1, "opened", "d-1")
+        with github.lock:  # no poll sees it before its webhook
+            github.put("acme/app", 1, title="One")
+            deliver(daemon, github, 1, "opened", "d-1")
         polled(daemon, github)
         github.put("acme/app", 1, title="Two")  # GitHub's webhook for this is lost
         daemon.wait_for(lambda: types(daemon, ISSUE) == ["IssueApproved", "IssueEdited"])
-        github.put("acme/app", 1, state="closed", state_reason="completed")
-        deliver(daemon, github, 1, "closed", "d-2")
+        with github.lock:
+            github.put("acme/app", 1, state="closed", state_reason="completed")
+            deliver(daemon, github, 1, "closed", "d-2")
         polled(daemon, github)
         github.put("acme/app", 1, state="open")
         daemon.wait_for(lambda: len(types(daemon, ISSUE)) > 3)
@@ -174,15 +177,46 @@ def test_issues_of_github_by_webhook_and_by_poll_are_one(tmp_path: Path) -> None
 
 def test_github_is_left_alone_until_its_limit_is_reset_also_after_a_kill(tmp_path: Path) -> None:
     with GitHub("acme/app", limit=3) as github, running(tmp_path / "d", config=GITHUB.format(url=github.url)) as daemon:
-        github.reset_in = 4
+        github.reset_in = 8
         github.put("acme/app", 1)
         daemon.wait_for(lambda: github.used >= 2)
-        github.put("acme/app", 2)
         daemon.wait_for(lambda: types(daemon, ISSUE))
-        used = github.used
         daemon.kill()
-        daemon.start()
         asked = len(github.asked)
+        github.put("acme/app", 2)
+        daemon.start()
+        assert health(daemon, "tracker:github")
+        assert daemon.ask("GET", "/api/issues").status == 200
+        assert len(github.asked) == asked  # the pause is still kept, though it was just started
         github.used = 0  # the limit is reset
         daemon.wait_for(lambda: types(daemon, "acme%2Fapp%232") == ["IssueApproved"])
-        assert (used, asked <= 4) == (2, True)
+        assert (github.used <= 2, [status for _, status in github.asked[:asked]]) == (True, [200] * asked)
+
+
+def ready(daemon: Daemon) -> list[str]:
+    """What may be handed out, in order."""
+    return [entry["streamId"] for entry in daemon.ask("GET", "/api/queue").json]
+
+
+LINEAR = """
+[tracker]
+poll_interval_ms = 200
+
+[plugins.linear]
+api_key = "lin_api_k"
+endpoint = "{url}"
+"""
+
+
+def test_issues_of_linear_wait_for_their_blockers_and_end_when_they_are_closed(tmp_path: Path) -> None:
+    with Linear() as linear, running(tmp_path / "d", config=LINEAR.format(url=linear.url)) as daemon:
+        blocker = {"type": "blocks", "issue": {"identifier": "ENG-1", "state": {"type": "started"}}}
+        linear.put(1)
+        linear.put(2, inverseRelations={"nodes": [blocker]}, priority=1)
+        daemon.wait_for(lambda: types(daemon, "ENG-2") == ["IssueApproved"] and types(daemon, "ENG-1"))
+        assert ready(daemon) == ["ENG-1"]
+        linear.put(1, state={"name": "Done", "type": "completed"})
+        daemon.wait_for(lambda: types(daemon, "ENG-1") == ["IssueApproved", "IssueDone"])
+        daemon.wait_for(lambda: ready(daemon) == ["ENG-2"])
+        linear.put(2, state={"name": "Backlog", "type": "backlog"})
+        daemon.wait_for(lambda: types(daemon, "ENG-2")[-1] == "IssueCancelled")

@@ -28,6 +28,8 @@ class GitHub:
         self.asked: list[tuple[str, int]] = []
         """Path with query, and the status of the answer."""
         self.tokens: set[str] = set()
+        self.lock = threading.Lock()
+        """Held while a request is answered."""
         self._last = 0
 
     def put(self, repo: str, number: int, **fields: Any) -> dict[str, Any]:
@@ -111,8 +113,9 @@ class GitHub:
                 if self.path == "/rate_limit":
                     status, said, body = 200, {}, {}
                 else:
-                    status, said, body = github.answer(self.path, headers)
-                    github.asked.append((self.path, status))
+                    with github.lock:
+                        status, said, body = github.answer(self.path, headers)
+                        github.asked.append((self.path, status))
                 now = datetime.now(UTC)
                 data = b"" if body is None else json.dumps(body).encode()
                 said = {

@@ -26,6 +26,8 @@ GIVEN: Mapping[str, Mapping[str, Any]] = {
         "queries": {"price": {"model": "claude-sonnet-4-5"}},
         "calls": [["price", "claude-sonnet-4-5"]],
     },
+    "rig_github": {"config": {"repositories": ["acme/app"], "api_url": "http://127.0.0.1:9"}},
+    "rig_linear": {"config": {"api_key": "k", "endpoint": "http://127.0.0.1:9"}},
     "rig_steps": {"params": {}},
 }
 """What the suites are told of a plugin, as its author would."""
