@@ -33,6 +33,7 @@ from rig.plugin.host import PluginHost
 from rig.plugin.loader import PluginSettings
 from rig.plugin.looplag import LoopLag
 from rig.plugin.provider import Provider
+from rig.plugin.record import BROKEN
 from rig.prices import PriceBook
 from rig.reactors import leases, work_settings
 from rig.reactors.dispatch import Dispatch
@@ -52,6 +53,7 @@ from rig.reactors.vitals import Vitals
 from rig.store.location import locate, open_store
 from rig.store.lock import DirectoryLock
 from rig.store.log import Log
+from rig.text import one_line
 from rig.vault.master import open_vault
 from rig.vault.operator import leave_address, operator_token
 from rig.vault.secrets import FILE as SECRETS_FILE
@@ -203,6 +205,11 @@ class Service:
         known = replace(PluginSettings.of(tables), secret=lambda text: resolve(text, DEFAULT_TENANT, self.secrets))
         host = PluginHost(known, on_fault=self.faults.plugin)
         host.load()
+        for record in host.records():
+            if record.state in BROKEN:
+                log.warning("the plugin %s is not loaded: %s: %s", record.name, record.state, one_line(record.last_error or ""))
+        for name in known.config.keys() - {record.name for record in host.records()}:
+            log.warning("the configuration has [plugins.%s], and no such plugin is installed", one_line(name))
         return host
 
     def _known_to_plugins(self) -> Configuration:

@@ -76,7 +76,11 @@ def test_an_unknown_provider_is_refused_with_the_names_of_those_there_are(make_p
         ("RIG_REQUIRES = '>=99'", "load_error", "needs rig >=99, and this is 0."),
         ("RIG_REQUIRES = 'soon'", "load_error", "not a version range"),
         ("RIG_CONFIG = 'nowhere_at_all:Config'", "load_error", "ModuleNotFoundError"),
-        ("@rig.hookimpl\ndef rig_make_coffee(): ...", "load_error", "unknown hook 'rig_make_coffee'"),
+        ("@rig.hookimpl\ndef rig_make_coffee(): ...", "load_error", "there is no hook rig_make_coffee (strange_"),
+        ("@rig.hookimpl\ndef rig_befor_run(context): ...", "load_error", "no hook rig_befor_run; is rig_before_run meant?"),
+        ("def rig_before_run(context): ...", "load_error", "rig_before_run is not marked with @rig.hookimpl (strange_"),
+        ("@rig.hookimpl\ndef rig_before_run(c): ...", "load_error", "rig_before_run takes c; its one argument must be called"),
+        ("import json\njson.loads('{')", "load_error", ".py:3)"),
         ("@rig.hookimpl\ndef rig_register_providers(context, sugar): ...", "load_error", "sugar"),
         ("@rig.hookimpl\ndef rig_register_providers(): raise SystemExit", "load_error", "rig_register_providers: SystemExit"),
         ("@rig.hookimpl\ndef rig_register_providers(): raise rig.ConfigError('no')", "config_error", "no"),
@@ -120,7 +124,7 @@ def test_a_plugin_that_breaks_half_way_leaves_nothing_behind(make_plugin: MakePl
 def test_a_provider_belongs_to_the_first_that_registers_it(make_plugin: MakePlugin) -> None:
     host, records = _load(make_plugin("b", GOOD), make_plugin("a", GOOD))
     assert records["a"].state == "enabled"
-    assert records["b"].last_error == "rig_register_providers: 'sleeper' is registered already"
+    assert records["b"].last_error == "rig_register_providers: 'sleeper' is registered already by the plugin a"
     assert set(host.providers) == {"sleeper"}
 
 

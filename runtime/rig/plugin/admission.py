@@ -74,9 +74,9 @@ def operation(thing: object) -> str | None:
     if not isinstance(thing, PluginOperation):
         return f"a PluginOperation is wanted, not {type(thing).__name__}"
     if not _NAME.match(thing.name):
-        return f"an operation may not be called {thing.name!r}"
+        return f"an operation may not be called {thing.name!r}: a lower-case letter, then letters, digits, - and _"
     if thing.method not in ("GET", "POST") or thing.scope not in ("read", "write", "admin"):
-        return f"the operation {thing.name} has a method or scope that there is not"
+        return f"the operation {thing.name} needs a method of GET, POST and a scope of read, write, admin"
     if thing.method == "GET" and thing.request is not None:
         return f"the operation {thing.name} is a GET and takes no body"
     if thing.method == "POST" and thing.scope == "read":

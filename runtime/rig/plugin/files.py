@@ -13,8 +13,13 @@ from rig.plugin.marker import PROJECT
 class FileEntry(EntryPoint):
     """An entry point that is a file; loaded like an installed one, and as fallible."""
 
+    @property
+    def package(self) -> str:
+        """Name of its module, which no other has."""
+        return f"rig_file_plugin_{self.name}"
+
     def load(self) -> ModuleType:
-        name = f"rig_file_plugin_{self.name}"
+        name = self.package
         spec = importlib.util.spec_from_file_location(name, self.value)
         if spec is None or spec.loader is None:
             raise ImportError(f"{self.value} cannot be imported")

@@ -279,7 +279,8 @@ class PluginHost:
                 return wrong
             key = kind.key(thing, name)
             if key in self._registries[kind.hook] or (kind.hook, key) in owned:
-                return f"{key!r} is registered already"
+                owner = next((other for other, things in self._owned.items() if (kind.hook, key) in things), name)
+                return f"{key!r} is registered already by the plugin {owner}"
             owned[kind.hook, key] = kind.guarded(thing, name, plugin.guard, self.settings)
             return None
 

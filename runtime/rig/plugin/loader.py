@@ -25,8 +25,9 @@ from rig.errors import ConfigError, PluginError, RigError
 from rig.plugin import hookspecs
 from rig.plugin.calls import CallLog
 from rig.plugin.contexts import Fault
-from rig.plugin.files import file_entries
+from rig.plugin.files import FileEntry, file_entries
 from rig.plugin.guard import STRIKES, Died, Guard, describe, in_thread
+from rig.plugin.implementations import misuse, place
 from rig.plugin.marker import PROJECT
 
 if TYPE_CHECKING:
@@ -149,7 +150,11 @@ class Loader:
             name = entry.name
             if name in self.plugins:
                 if self.plugins[name].entry.value != entry.value:  # the same line may be found twice on the path
-                    self.fail(self.plugins[name], "load_error", f"two plugins are called {name}")
+                    self.fail(
+                        self.plugins[name],
+                        "load_error",
+                        f"two plugins are called {name}: {self.plugins[name].entry.value} and {entry.value}",
+                    )
                 continue
             guard = Guard(name, strikes=self._settings.strikes, on_fault=self._on_fault, log=self._calls)
             plugin = self.plugins[name] = Loaded(entry, guard)
@@ -235,7 +240,8 @@ class Loader:
         if table.get("isolate") == "process":
             self._start(plugin, table)
             return
-        module = self._timely(plugin.entry.load, "import")
+        package = plugin.entry.package if isinstance(plugin.entry, FileEntry) else plugin.entry.value.partition(".")[0]
+        module = self._timely(plugin.entry.load, "import", package)
         if not isinstance(module, ModuleType):
             raise Broken("load_error", f"the entry point must name a module, not {type(module).__name__}")
         self._check_version(getattr(module, "RIG_REQUIRES", None))
@@ -247,6 +253,8 @@ class Loader:
             plugin.config = self._timely(lambda: validated(model, _own(table, model), f"plugins.{name}"), "validation")
         except ConfigError as error:
             raise Broken("config_error", error.message) from None
+        if wrong := misuse(module):
+            raise Broken("load_error", wrong)
         try:
             self._manager.register(module, name)
             self._manager.check_pending()
@@ -287,8 +295,8 @@ class Loader:
             if spent >= seconds:
                 self._lost += spent
 
-    def _timely(self, function: Callable[[], Any], what: str) -> Any:
-        """The answer of the plugin's code, or Broken when it raises anything or takes too long."""
+    def _timely(self, function: Callable[[], Any], what: str, package: str = "") -> Any:
+        """The answer of the plugin's code, or Broken when it raises anything, with the line of ``package``, or takes too long."""
         future = in_thread(function)
         try:
             with self._patience() as seconds:
@@ -300,7 +308,8 @@ class Loader:
         except ConfigError:
             raise
         except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit included
-            raise Broken("load_error", describe(error)) from None
+            where = place(error, package)
+            raise Broken("load_error", f"{describe(error)} ({where})" if where else describe(error)) from None
 
     def _check_version(self, wanted: object) -> None:
         if wanted is None:
