@@ -266,6 +266,7 @@ class Service:
             config=self.live,
             health=vitals.report,
             plugins=self.plugins,
+            trackers=self.tracking,
             ready=vitals.unready,
             hooks=self.hooks,
             inbox=self.inbox,

@@ -85,6 +85,33 @@ def test_files_are_edited_reported_closed_and_reopened(tmp_path: Path, board: Pa
         assert daemon.rig("rebuild", "--check").returncode == 0
 
 
+def test_a_refresh_polls_at_once_and_why_says_what_is_not_queued(tmp_path: Path, board: Path) -> None:
+    config = BOARD.format(folder=board, isolate="").replace("200", "3600000") + WORK
+    with running(
+        tmp_path / "d", config=config.replace("[plugins.files]", 'required_labels = ["agent"]\n[plugins.files]')
+    ) as daemon:
+        daemon.wait_for(lambda: daemon.ask("GET", "/api/v1/trackers").json[0]["polled_at"])
+        (board / "1.md").write_text("# No label\n")
+        (board / "2.md").write_text("---\nlabels: [Agent]\n---\n")
+        (board / "3.md").write_text("---\n")
+        answer = daemon.ask("POST", "/api/v1/refresh")
+        assert (answer.status, answer.json["queued"], answer.json["operations"]) == (202, True, ["poll", "reconcile"])
+        daemon.wait_for(lambda: types(daemon, "TASK-2"))
+        (row,) = daemon.ask("GET", "/api/v1/trackers").json
+        assert (row["name"], row["state"], row["faults"]) == (
+            *("files", "degraded", {"TASK-3": "3.md, line 1: the front matter has no closing ---"}),
+        )
+        why = daemon.ask("GET", "/api/v1/why/TASK-1").json
+        assert [r["text"] for r in why["reasons"]] == ["files lists it, and it lacks the label agent"]
+        assert daemon.ask("GET", "/api/v1/why/TASK-9").status == 404
+
+
+def test_without_a_tracker_there_is_nothing_to_refresh(tmp_path: Path) -> None:
+    with running(tmp_path / "d") as daemon:
+        answer = daemon.ask("POST", "/api/v1/refresh")
+        assert (answer.status, daemon.ask("GET", "/api/v1/trackers").json) == (503, [])
+
+
 def test_a_daemon_killed_at_any_moment_of_polling_queues_each_file_once(tmp_path: Path, board: Path) -> None:
     with running(tmp_path / "d", config=BOARD.format(folder=board, isolate="")) as daemon:
         for round in range(4):

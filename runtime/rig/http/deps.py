@@ -129,6 +129,48 @@ class NoPlugins:
         raise NotFound(f"there is no plugin {name!r}")
 
 
+class Watched(Protocol):
+    """How a tracker is."""
+
+    @property
+    def error(self) -> str | None: ...
+    @property
+    def faults(self) -> Mapping[str, str]: ...
+    @property
+    def polled_at(self) -> int | None: ...
+    @property
+    def due(self) -> int | None: ...
+    @property
+    def resting(self) -> bool: ...
+
+
+class Trackers(Protocol):
+    """The daemon's trackers (``rig.reactors.tracking.Tracking``)."""
+
+    def wanted(self) -> Sequence[str]:
+        """Names of those that are polled."""
+        ...
+
+    def states(self) -> Sequence[tuple[str, Watched]]: ...
+
+    def refresh(self) -> bool:
+        """Poll them now; False when that was asked for already."""
+        ...
+
+
+class NoTrackers:
+    """A daemon that polls nothing."""
+
+    def wanted(self) -> Sequence[str]:
+        return ()
+
+    def states(self) -> Sequence[tuple[str, Watched]]:
+        return ()
+
+    def refresh(self) -> bool:
+        return False
+
+
 @dataclass(frozen=True)
 class HttpSettings:
     """How the edge is set up."""
@@ -199,6 +241,7 @@ class Deps:
     config: ConfigurationPort
     health: Callable[[], Awaitable[HealthReport]]
     plugins: Plugins = field(default_factory=NoPlugins)
+    trackers: Trackers = field(default_factory=NoTrackers)
     ready: Callable[[], str | None] = _ready
     """Why Rig takes no work (``replaying``, ``draining``, ``log_corrupt``), None when it does."""
     inbox: Inbox

@@ -119,6 +119,10 @@ class Tracking:
             watch.wanted.set()
         return bool(fresh)
 
+    def states(self) -> list[tuple[str, Watch]]:
+        """(name, how it is) of every tracker that is polled."""
+        return [(name, self.watched.get(name) or Watch()) for name in self.wanted()]
+
     def health(self) -> list[tuple[str, CheckResult]]:
         """(name, result) of every tracker: Degraded while it can't be read, or something of it can't."""
         kind, found = self._settings().tracker.kind, []

@@ -10,7 +10,7 @@ from rig.http.routes import lists
 from rig.model import identity, why
 from rig.model.cycles import Cycles, waits_for
 from rig.model.rows import IssueRow
-from rig.model.tables import AGENTS, ISSUES, JOBS, LEASES, LINKS, QUESTIONS, QUEUE, UNAPPLIED, Query
+from rig.model.tables import AGENTS, ISSUES, JOBS, LEASES, LINKS, QUESTIONS, QUEUE, TRACKED, UNAPPLIED, Query
 from rig.store.port import Snapshot
 from rig.wire.shapes import answers
 from rig.wire.views import ONLINE
@@ -37,7 +37,9 @@ async def get_why(ask: Ask) -> web.StreamResponse:
             reasons = why.why(_facts(snapshot, tenant, row, now, config)) if row is not None and row.job == key else []
             return found.state, why.job(found, reasons), as_of
         row = snapshot.get(ISSUES, tenant, key)
-        return None if row is None else (row.state, why.why(_facts(snapshot, tenant, row, now, config)), as_of)
+        if row is None:
+            return _tracked(snapshot, tenant, key, as_of)
+        return (row.state, why.why(_facts(snapshot, tenant, row, now, config)), as_of)
 
     answer = await lists.snapshot(ask, job)
     if answer is None:
@@ -45,6 +47,13 @@ async def get_why(ask: Ask) -> web.StreamResponse:
     state, reasons, as_of = answer
     shown = [answers.WhyReason(code=r.code, text=r.text, sequence=r.sequence) for r in reasons]
     return ask.answer(answers.Why(state=state, reasons=shown), headers={AS_OF: str(as_of)})
+
+
+def _tracked(snapshot: Snapshot, tenant: str, key: str, as_of: int) -> tuple[str, list[why.Reason], int] | None:
+    """Why an issue that only a tracker knows is no work."""
+    rows = snapshot.page(Query(TRACKED, tenant, (("stream", "=", key),), limit=10))
+    reasons = [why.Reason("tracker", f"{row.tracker} lists it, and {row.why or row.state}", row.sequence) for _, row in rows]
+    return ("untracked", reasons, as_of) if reasons else None
 
 
 def _facts(snapshot: Snapshot, tenant: str, row: IssueRow, now: int, config: Any) -> why.Facts:

@@ -11,6 +11,7 @@ from rig.wire.operations import (
     keys,
     plugins,
     traces,
+    trackers,
     webhooks,
     work,
 )
@@ -29,6 +30,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *costs.OPERATIONS,
     *keys.OPERATIONS,
     *webhooks.OPERATIONS,
+    *trackers.OPERATIONS,
     *installation.OPERATIONS,
     *plugins.OPERATIONS,
 )

@@ -13,6 +13,7 @@ from rig.wire.shapes.answers import (
     keys,
     plugins,
     traces,
+    trackers,
     webhooks,
     work,
 )
@@ -76,6 +77,8 @@ from rig.wire.shapes.answers.traces import Span as Span
 from rig.wire.shapes.answers.traces import SpanTrace as SpanTrace
 from rig.wire.shapes.answers.traces import Traces as Traces
 from rig.wire.shapes.answers.traces import TraceSummary as TraceSummary
+from rig.wire.shapes.answers.trackers import Refreshed as Refreshed
+from rig.wire.shapes.answers.trackers import Tracker as Tracker
 from rig.wire.shapes.answers.webhooks import Delivery as Delivery
 from rig.wire.shapes.answers.webhooks import DeliveryAccepted as DeliveryAccepted
 from rig.wire.shapes.answers.webhooks import DeliveryDetail as DeliveryDetail
@@ -103,6 +106,7 @@ SHAPES: dict[str, Any] = {
     **traces.SHAPES,
     **costs.SHAPES,
     **keys.SHAPES,
+    **trackers.SHAPES,
     **webhooks.SHAPES,
     **installation.SHAPES,
     **plugins.SHAPES,

@@ -93,7 +93,7 @@ class WhyReason(Snake, omit_defaults=True):
 
 class Why(Snake):
     state: str
-    """In Rig's own words, as ``GET /api/v1/transitions`` has them."""
+    """In Rig's own words, as ``GET /api/v1/transitions`` has them; ``untracked`` for one that only a tracker knows."""
     reasons: list[WhyReason]
 
 
