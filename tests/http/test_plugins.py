@@ -110,6 +110,11 @@ async def test_what_cannot_be_answered_is_a_clear_error(edge: Edge, method: str,
         assert "secret" not in str(answer)
 
 
+async def test_a_wrong_body_is_refused_in_words_that_name_the_field(edge: Edge) -> None:
+    status, answer = await edge.post("/x/acme/double", {"n": 1, "m": 2})
+    assert (status, "the body is not what the operation takes: m: Extra inputs" in str(answer)) == (400, True)
+
+
 async def test_an_operation_asks_for_its_own_scope(edge: Edge) -> None:
     reader = await edge.key("reader", READ)
     writer = await edge.key("writer", WRITE)

@@ -161,6 +161,10 @@ async def test_a_disabled_plugin_is_neither_asked_nor_told_and_one_that_is_not_a
 async def test_the_calls_are_remembered_with_their_outcome(make_plugin: MakePlugin) -> None:
     host = host_of(make_plugin, p=VETO.format("now"), q="@rig.hookimpl\ndef rig_before_dispatch():\n    raise LookupError('x')")
     await Happenings(host).ask("rig_before_dispatch", DISPATCH, Veto)
+    where = f"{host.implementations('rig_before_dispatch')[1][1].__module__}.py:4"
     told: list[Any] = [(c.n, c.plugin, c.what, c.outcome, c.error) for c in host.calls.after(0)]
-    assert told == [(1, "p", "rig_before_dispatch", "ok", None), (2, "q", "rig_before_dispatch", "fault", "LookupError: x")]
+    assert told == [
+        (1, "p", "rig_before_dispatch", "ok", None),
+        (2, "q", "rig_before_dispatch", "fault", f"LookupError: x ({where})"),
+    ]
     assert await host.calls.wait(2, None, 0.01) == []

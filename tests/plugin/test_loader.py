@@ -191,7 +191,8 @@ def test_faults_while_loading_are_reported(make_plugin: MakePlugin) -> None:
     faults: list[Fault] = []
     entry = make_plugin("bad", "@rig.hookimpl\ndef rig_register_providers(): raise OSError('disk')")
     PluginHost(entries=[entry], on_fault=faults.append).load()
-    assert [(f.plugin, f.what, f.error) for f in faults] == [("bad", "rig_register_providers", "OSError: disk")]
+    error = f"OSError: disk ({entry.value}.py:3)"
+    assert [(f.plugin, f.what, f.error) for f in faults] == [("bad", "rig_register_providers", error)]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import click
 from rig.cli.output import say
 from rig.cli.remote import Remote, remote
 from rig.cli.words import safe_json
-from rig.errors import BadRequest
+from rig.errors import BadRequest, MethodNotAllowed
 
 
 @click.command()
@@ -29,10 +29,13 @@ def x(remote: Remote, plugin: str, operation: str, parameters: tuple[str, ...], 
             raise BadRequest(f"{text} is not KEY=VALUE")
         given[name] = _value(value) if post else value
     what = {"plugin": plugin, "operation": operation}
-    if post:
-        answer = remote.call("call_plugin", body=json.dumps(given).encode(), **what)
-    else:
-        answer = remote.call("query_plugin", **{**given, **what})
+    try:
+        if post:
+            answer = remote.call("call_plugin", body=json.dumps(given).encode(), **what)
+        else:
+            answer = remote.call("query_plugin", **{**given, **what})
+    except MethodNotAllowed as error:
+        raise MethodNotAllowed(f"{error.message}: call it {'without' if post else 'with'} --post") from None
     say(safe_json(answer, 2))
 
 

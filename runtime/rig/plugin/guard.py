@@ -10,6 +10,7 @@ import contextlib
 import contextvars
 import dataclasses
 import inspect
+import re
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -20,6 +21,7 @@ from typing import Any
 from rig.errors import Busy, PluginError, RigError
 from rig.plugin.calls import CallLog, CallOutcome
 from rig.plugin.contexts import Fault
+from rig.plugin.implementations import place
 from rig.quota import WRITING, Quota
 
 STRIKES = 5
@@ -100,6 +102,8 @@ class Guard:
         log: CallLog | None = None,
     ) -> None:
         self.plugin = plugin
+        self.package = ""
+        """The plugin's package, whose line a fault names; empty until the loader knows it."""
         self._log = log or CallLog()
         self._quota = Quota()
         self.calls = 0
@@ -183,7 +187,7 @@ class Guard:
             self._note(what, began, "refused", describe(error))
             raise
         except BaseException as error:
-            raise self.fault(what, describe(error), began=began) from error
+            raise self.fault(what, self.told(error), began=began) from error
         finally:
             self.seconds += time.monotonic() - began
         if not self._flooded(what, began):
@@ -225,6 +229,11 @@ class Guard:
     def _note(self, what: str, began: float, outcome: CallOutcome, error: str | None = None) -> None:
         self._log.add(self.plugin, what, time.monotonic() - began, outcome, error)
 
+    def told(self, error: BaseException) -> str:
+        """An error of the plugin, with its own line that it passed last."""
+        where = place(error, self.package)
+        return f"{describe(error)} ({where})" if where else describe(error)
+
     def fault(self, what: str, error: str, *, strike: bool = True, began: float | None = None) -> PluginError:
         """Record a fault, tell ``on_fault``, and give the error to raise, which names plugin, call and exception but not its text."""
         self._note(what, time.monotonic() if began is None else began, "fault", error[:MAX_ERROR])
@@ -234,7 +243,7 @@ class Guard:
             self.quarantined = self.quarantined or self.strikes >= self._limit
         if self._on_fault is not None:
             self._on_fault(Fault(self.plugin, what, error, self.strikes, self.quarantined))
-        return PluginError(f"plugin {self.plugin} failed in {what}: {error.partition(':')[0]}", plugin=self.plugin)
+        return PluginError(f"plugin {self.plugin} failed in {what}: {re.split(': | [(]', error)[0]}", plugin=self.plugin)
 
     def _admit(self, what: str) -> None:
         if self.quarantined:
@@ -256,7 +265,7 @@ class Guard:
         except BaseException as error:  # SystemExit would stop the daemon
             began = self._began.get(task, began)
             strike = strike or isinstance(error, Died) or not isinstance(error, Exception)
-            raise self.fault(what, describe(error), strike=strike, began=began) from error
+            raise self.fault(what, self.told(error), strike=strike, began=began) from error
         finally:
             began = self._began.pop(task, began)
             if timed:

@@ -15,6 +15,7 @@ from rig.plugin.pricing import ModelPrice, PriceSource
 from rig.plugin.provider import ListsModels, Model, ProviderRegistration, Session, SessionResult
 from rig.plugin.steps import StepContext, StepKind, StepResult
 from rig.plugin.tracker import MAX_CURSOR, MAX_PAGE, PollContext, Tracker, TrackerPage
+from rig.text import one_line
 
 PRICE_SECONDS = 5.0
 """How long a price source may take for a model."""
@@ -239,7 +240,8 @@ class GuardedOperation:
                 {"field": ".".join(map(str, e["loc"])), "message": e["msg"]}
                 for e in error.errors(include_url=False, include_context=False, include_input=False)
             ]
-            raise BadRequest("the body is not what the operation takes", errors=faults) from None
+            said = "; ".join(f"{f['field']}: {f['message']}" if f["field"] else f["message"] for f in faults[:5])
+            raise BadRequest(f"the body is not what the operation takes: {one_line(said, 500)}", errors=faults) from None
 
     async def handle(self, request: OperationRequest) -> Any:
         """What the plugin answers. Raises its RigError, or PluginError."""

@@ -27,7 +27,7 @@ from rig.plugin.calls import CallLog
 from rig.plugin.contexts import Fault
 from rig.plugin.files import FileEntry, file_entries
 from rig.plugin.guard import STRIKES, Died, Guard, describe, in_thread
-from rig.plugin.implementations import misuse, place
+from rig.plugin.implementations import misuse
 from rig.plugin.marker import PROJECT
 
 if TYPE_CHECKING:
@@ -240,8 +240,10 @@ class Loader:
         if table.get("isolate") == "process":
             self._start(plugin, table)
             return
-        package = plugin.entry.package if isinstance(plugin.entry, FileEntry) else plugin.entry.value.partition(".")[0]
-        module = self._timely(plugin.entry.load, "import", package)
+        plugin.guard.package = (
+            plugin.entry.package if isinstance(plugin.entry, FileEntry) else plugin.entry.value.partition(".")[0]
+        )
+        module = self._timely(plugin.entry.load, "import", plugin.guard)
         if not isinstance(module, ModuleType):
             raise Broken("load_error", f"the entry point must name a module, not {type(module).__name__}")
         self._check_version(getattr(module, "RIG_REQUIRES", None))
@@ -295,8 +297,8 @@ class Loader:
             if spent >= seconds:
                 self._lost += spent
 
-    def _timely(self, function: Callable[[], Any], what: str, package: str = "") -> Any:
-        """The answer of the plugin's code, or Broken when it raises anything, with the line of ``package``, or takes too long."""
+    def _timely(self, function: Callable[[], Any], what: str, guard: Guard | None = None) -> Any:
+        """The answer of the plugin's code, or Broken when it raises anything, told by ``guard``, or takes too long."""
         future = in_thread(function)
         try:
             with self._patience() as seconds:
@@ -308,8 +310,7 @@ class Loader:
         except ConfigError:
             raise
         except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit included
-            where = place(error, package)
-            raise Broken("load_error", f"{describe(error)} ({where})" if where else describe(error)) from None
+            raise Broken("load_error", guard.told(error) if guard is not None else describe(error)) from None
 
     def _check_version(self, wanted: object) -> None:
         if wanted is None:
