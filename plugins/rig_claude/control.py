@@ -8,6 +8,11 @@ from rig import Model
 
 Message = Mapping[str, Any]
 
+END = "(That is all.)"
+"""Follows what is said, in a block of its own: the program takes the last block alone for something typed, in which ``@path``
+reads a file, asking nobody, and ``/word`` is a command. What is said is text of issues and people, for the agent to read.
+"""
+
 MAX_SHOWN = 3_000
 """Characters of a tool call that are shown to who is asked."""
 
@@ -18,7 +23,8 @@ def line(message: Message) -> bytes:
 
 def user(text: str, identity: str | None = None) -> Message:
     """Something said to the agent: the prompt, or a word on the way, which comes back with its ``identity`` (a UUID) once it is heard."""
-    content = {"role": "user", "content": text}
+    blocks = [{"type": "text", "text": text}, {"type": "text", "text": END}]
+    content = {"role": "user", "content": blocks}
     named = {"uuid": identity} if identity else {}
     return {"type": "user", "message": content, "parent_tool_use_id": None, "session_id": "", **named}
 

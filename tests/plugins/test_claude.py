@@ -117,6 +117,40 @@ async def test_it_is_told_in_its_turn_else_by_another(
         assert _spent(session) == api.spent
 
 
+@pytest.mark.parametrize("hang_at", [0, 1])
+@pytest.mark.parametrize("word", ["/clear", "@canary.txt what is it"])
+async def test_what_people_say_is_no_command_of_the_program_and_reads_no_file(
+    tmp_path: Path, claude: str, hang_at: int, word: str
+) -> None:
+    async with Anthropic(hang_at=hang_at) as api:
+        session = _session(tmp_path, claude, api, kind=SteeredSession)
+        (session.workspace / "canary.txt").write_text("canary-42")
+        assert isinstance(session, SteeredSession)
+        running = asyncio.create_task(ClaudeProvider().run(session))
+        await api.hanging.wait()
+        session.say(word)
+        await asyncio.sleep(0.3)
+        api.release()
+        assert (await asyncio.wait_for(running, 30)).ok
+        assert session.delivered == [word]
+        assert word in json.dumps(api.bodies[-1])
+        assert "canary-42" not in json.dumps(api.bodies)
+
+
+@pytest.mark.parametrize("approval", ["auto", "deny"])
+async def test_no_file_that_an_issue_names_is_read_without_the_agent(tmp_path: Path, claude: str, approval: str) -> None:
+    outside = tmp_path / "outside.txt"
+    outside.write_text("canary-43")
+    async with Anthropic() as api:
+        prompt = f"/clear\nSee @canary.txt and\n@{outside} please"
+        session = _session(tmp_path, claude, api, prompt=prompt, approval=approval)
+        (session.workspace / "canary.txt").write_text("canary-42")
+        assert (await ClaudeProvider().run(session)).ok
+        said = json.dumps(api.bodies)
+        assert json.dumps(prompt)[1:-1] in said
+        assert "canary-4" not in said.replace(json.dumps(prompt)[1:-1], "")
+
+
 async def test_what_is_said_after_the_last_turn_is_left_for_the_next_attempt(tmp_path: Path, claude: str) -> None:
     async with Anthropic() as api:
         session = _session(tmp_path, claude, api, kind=SteeredSession)
