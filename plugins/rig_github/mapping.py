@@ -6,6 +6,7 @@ Everything in a payload is untrusted: a field of an unexpected shape counts as m
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rig import Mapped, WebhookSettings
@@ -123,7 +124,8 @@ class Reader:
         stranger = self._distrust(issue)
         if stranger:
             return self._fact("ISSUE_NEEDS_HUMAN", number, reason=stranger, **about(issue))
-        return self._fact("ISSUE_APPROVED", number, **about(issue))
+        mapped = self._fact("ISSUE_APPROVED", number, **about(issue))
+        return replace(mapped, version=text(issue, "updated_at", 50)) if self._action in ("opened", "reopened") else mapped
 
     def _closed(self, issue: Mapping[str, Any], number: int) -> Mapped:
         why = closing(issue)

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -74,9 +75,10 @@ class LinearSource:
         changed = node(payload, "updatedFrom")
         if action == "update" and not any(field in changed for field in TELLING):
             return ignored("neither the state nor the labels have changed")
-        return self._standing(
+        mapped = self._standing(
             issue, named, moved=action == "update" and "stateId" in changed, payload=payload, settings=settings
         )
+        return replace(mapped, version=text(issue, "updatedAt", 50)) if action == "create" else mapped
 
     def _standing(
         self, issue: Mapping[str, Any], named: str, *, moved: bool, payload: Mapping[str, Any], settings: WebhookSettings

@@ -191,7 +191,14 @@ def test_issues_of_github_by_webhook_and_by_poll_are_one(tmp_path: Path) -> None
         daemon.wait_for(lambda: len(types(daemon, ISSUE)) > 3)
         deliver(daemon, github, 1, "reopened", "d-3")  # late
         polled(daemon, github)
-        assert types(daemon, ISSUE)[:4] == ["IssueApproved", "IssueEdited", "IssueDone", "IssueApproved"]
+        assert types(daemon, ISSUE) == ["IssueApproved", "IssueEdited", "IssueDone", "IssueApproved"]
+        daemon.post(type="ISSUE_DONE", repo="acme/app", issueNumber=1)
+        deliver(daemon, github, 1, "reopened", "d-4")  # and later still
+        assert types(daemon, ISSUE)[-2:] == ["IssueApproved", "IssueDone"]
+        (late,) = daemon.ask("GET", "/api/webhook-deliveries?limit=1").json
+        assert (late["id"], late["ignored"]) == ("d-4", "a poll has queued it already")
+        deliver(daemon, github, 1, "labeled", "d-5")  # a maintainer's wish counts in any case
+        assert types(daemon, ISSUE)[-1] == "IssueApproved"
         github.put("acme/app", 1, state="closed", state_reason="not_planned")
         daemon.wait_for(lambda: types(daemon, ISSUE)[-1] == "IssueCancelled")
         assert github.tokens == {"", "token t0ken"}  # deep health asks without one

@@ -176,6 +176,9 @@ class Mapped:
     """Event payloads as ``POST /api/events`` takes them."""
     ignored: str | None = None
     """Why there are no facts, for people; None when there are."""
+    version: str = ""
+    """``TrackedIssue.version`` of the issue that this makes work, where a tracker of the same name lists it too: one that a poll has queued
+    already is not queued again by a delivery that is late. Empty: the delivery counts in any case."""
 
 
 class WebhookSource(Protocol):

@@ -16,12 +16,13 @@ from rig.actors.timers import Handler
 from rig.blobs import BlobCorrupt, BlobMissing, Blobs
 from rig.clock import Clock, Micros
 from rig.errors import Conflict, Gone, NotFound, PluginError, RigError, StaleLease, VersionConflict
+from rig.ids import DEFAULT_TENANT
 from rig.model import delivery, facts
 from rig.model.events import NewEvent, encode
 from rig.model.facts import Fact
 from rig.model.folds.usage import tokens_of
 from rig.model.rows import DeliveryRow, Tokens
-from rig.model.tables import DELIVERIES, Query
+from rig.model.tables import DELIVERIES, TRACKED, Query
 from rig.payload import clean
 from rig.plugin.contexts import WebhookDelivery, WebhookSettings
 from rig.plugin.sources import Hook
@@ -114,9 +115,22 @@ class Inbox:
             for payload in mapped.facts:
                 delivery.storable(payload)
             ignored = None if mapped.ignored is None else clean(mapped.ignored, 1_000)
-            return Meaning(tuple(facts.parse(dict(payload)) for payload in mapped.facts), ignored)
+            found = tuple(facts.parse(dict(payload)) for payload in mapped.facts)
+            if mapped.version and hook.tenant == DEFAULT_TENANT and self._polled(hook.source.type, found, mapped.version):
+                return Meaning(ignored="a poll has queued it already")
+            return Meaning(found, ignored)
         except RigError as error:
             return Meaning(ignored=clean(f"not usable: {error.message}", 1_000))
+
+    def _polled(self, tracker: str, found: Sequence[Fact], version: str) -> bool:
+        """Whether all that a delivery says is that an issue is work, and a poll of the same tracker has queued it at that version."""
+        if [fact.type.name for fact in found] != ["issue_approved"]:
+            return False
+        where: Any = (("stream", "=", found[0].stream),)
+        with self._store.snapshot() as snapshot:
+            rows = [row for _, row in snapshot.page(Query(TRACKED, DEFAULT_TENANT, where, limit=10))]
+        known = [row for row in rows if row.tracker == tracker and row.phase == "active" and not row.hold]
+        return any(row.approved and version <= row.updated for row in known)
 
     def _events(self, found: Sequence[Fact], id: str) -> tuple[NewEvent, ...]:
         return tuple(self._event(fact, id) for fact in found)
