@@ -55,6 +55,8 @@ def test_only_an_empty_folder_and_a_free_name_are_taken(tmp_path: Path) -> None:
             write(named("acme"), "health", folder)
     with pytest.raises(Conflict, match="installed already"):
         write(named("slack"), "health", tmp_path / "slack")
+    with pytest.raises(Conflict, match="rig serve is a command of Rig's own"):
+        write(named("serve"), "command", tmp_path / "serve")
     with pytest.raises(BadRequest, match=r"there are: .*health"):
         write(named("acme"), "../health", tmp_path / "acme")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "full", "link"]

@@ -135,6 +135,7 @@ def trace(remote: Remote, output: Output, name: str | None, follow: bool) -> Non
         answer = remote.call("list_plugin_calls", after=after, **({"plugin": name} if name else {}), **wait)
         if answer["calls"] or not follow:
             output.rows(answer["calls"], columns, lambda row: str(row["n"]))
+            output.notes({f"{row['plugin']}: {row['what']}": row["error"] for row in answer["calls"] if row["error"]})
         if not follow:
             return
         after = answer["newest"]

@@ -67,6 +67,11 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}"[:MAX_ERROR] if text else type(error).__name__
 
 
+def headline(error: str) -> str:
+    """What anybody may read of such a line: without the exception's text, and without its place."""
+    return re.split(": | [(]", error)[0]
+
+
 def in_thread(function: Callable[..., Any], *args: Any) -> "Future[Any]":
     """Run ``function`` on a daemon thread of its own, so that one which never ends holds up neither others nor the exit.
 
@@ -243,7 +248,7 @@ class Guard:
             self.quarantined = self.quarantined or self.strikes >= self._limit
         if self._on_fault is not None:
             self._on_fault(Fault(self.plugin, what, error, self.strikes, self.quarantined))
-        return PluginError(f"plugin {self.plugin} failed in {what}: {re.split(': | [(]', error)[0]}", plugin=self.plugin)
+        return PluginError(f"plugin {self.plugin} failed in {what}: {headline(error)}", plugin=self.plugin)
 
     def _admit(self, what: str) -> None:
         if self.quarantined:

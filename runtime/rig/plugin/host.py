@@ -16,7 +16,7 @@ from rig.model.health import CheckResult
 from rig.plugin import admission, contexts
 from rig.plugin.calls import CallLog
 from rig.plugin.contexts import Fault
-from rig.plugin.guard import Guard
+from rig.plugin.guard import Guard, headline
 from rig.plugin.guarded import (
     GuardedNotifier,
     GuardedOperation,
@@ -205,7 +205,7 @@ class PluginHost:
 
     def _broken(self) -> list[tuple[str, str]]:
         rows = [r for r in self.records() if r.state in BROKEN]
-        return [(r.name, f"{r.state}: {(r.last_error or '').split(':')[0]}") for r in rows]
+        return [(r.name, f"{r.state}: {headline(r.last_error or '')}") for r in rows]
 
     # Switching plugins off and on
 

@@ -1,6 +1,7 @@
 """Writes the project of a new plugin: the templates that all share, then those of its kind."""
 
 import tomllib
+from collections.abc import Collection
 from importlib.metadata import entry_points
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -35,6 +36,8 @@ def write(names: Names, kind: str, folder: Path) -> list[Path]:
         raise Conflict(f"{folder} is there already and is not an empty folder")
     if any(entry.name == names.name for entry in entry_points(group="rig")):
         raise Conflict(f"a plugin called {names.name} is installed already; take another name")
+    if kind == "command" and names.name in _commands():
+        raise Conflict(f"rig {names.name} is a command of Rig's own; take another name")
     said = tomllib.loads((TEMPLATES / kind / "kind.toml").read_text("utf-8"))
     fill = {"name": names.name, "distribution": names.distribution, "package": names.package}
     fill |= {"kind": kind, "requires": requires()}
@@ -50,6 +53,12 @@ def write(names: Names, kind: str, folder: Path) -> list[Path]:
     for path in (folder, *folder.rglob("*")):  # others are to read it, whatever else of Rig's is not for them
         path.chmod(0o755 if path.is_dir() else 0o644)
     return sorted(written)
+
+
+def _commands() -> Collection[str]:
+    from rig.cli.root import COMMANDS  # late: it is what brings this module in
+
+    return COMMANDS
 
 
 def _under(top: Traversable, place: tuple[str, ...]) -> list[tuple[tuple[str, ...], Traversable]]:
