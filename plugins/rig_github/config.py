@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
 from rig import PluginConfig
+from rig.outgoing import address_fault
 
 
 class GitHubConfig(PluginConfig):
@@ -27,3 +28,10 @@ class GitHubConfig(PluginConfig):
     """Token that may read their issues, best as `"$SECRET:NAME"`; unset: without one GitHub allows 60 requests an hour."""
     reserve: int = Field(100, ge=0)
     """Requests of GitHub's rate limit that are left to others: with no more left, polling rests until the limit is reset."""
+
+    @model_validator(mode="after")
+    def _sent_to_github_alone(self) -> "GitHubConfig":
+        """The address is shown, so it holds no password; and a token is not sent where others can read along."""
+        if self.api_url and (fault := address_fault(self.api_url, plain=self.token is None)):
+            raise ValueError(f"api_url: {fault}")
+        return self

@@ -178,3 +178,17 @@ async def test_a_listed_issue_says_what_its_webhook_says(github: GitHub) -> None
         *(one.identifier, one.title, one.description, one.url),
     )
     assert (tuple(fact["labels"]), fact["priority"]) == (one.labels, one.priority)
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ({"api_url": "http://ghe.example/api/v3", "token": "t0ken"}, "it must be https"),
+        ({"api_url": "https://me:t0ken@ghe.example/api/v3"}, "it has a user name in it"),
+    ],
+)
+def test_a_token_is_neither_shown_nor_sent_where_others_read_along(given: dict[str, Any], fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        GitHubConfig.model_validate(given)
+    GitHubConfig.model_validate({"api_url": "http://ghe.example/api/v3"})
+    GitHubConfig.model_validate({"api_url": "http://127.0.0.1:9", "token": "t0ken"})
