@@ -44,6 +44,8 @@ def test_a_call_that_goes_wrong_is_explained_in_full_at_80_columns(tmp_path: Pat
     (tmp_path / "plugins").mkdir()
     (tmp_path / "plugins" / "night.py").write_text(CRASHES)
     with running(tmp_path / "daemon", arguments=("--plugins-dir", str(tmp_path / "plugins"))) as daemon:
+        assert daemon.rig("x", "night").stdout.splitlines()[1].split() == ["night", "crash", "GET", "read", "Crash"]
+        assert "night crash" in daemon.rig("x", "-o", "id").stdout.splitlines()
         refused = daemon.rig("x", "night", "crash", "--post")
         assert (refused.returncode, refused.stderr) == (2, "rig: /x/night/crash is a GET: call it without --post\n")
         failed = daemon.rig("x", "night", "crash")

@@ -5,23 +5,38 @@ from typing import Any
 
 import click
 
-from rig.cli.output import say
+from rig.cli.output import Output, listing, say
 from rig.cli.remote import Remote, remote
+from rig.cli.tables import Column
 from rig.cli.words import safe_json
 from rig.errors import BadRequest, MethodNotAllowed
 
 
 @click.command()
-@click.argument("plugin")
-@click.argument("operation")
+@click.argument("plugin", required=False)
+@click.argument("operation", required=False)
 @click.argument("parameters", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--post", is_flag=True, help="Call it with a body of the parameters, instead of asking with a query.")
+@listing
 @remote
-def x(remote: Remote, plugin: str, operation: str, parameters: tuple[str, ...], post: bool) -> None:
-    """Do an OPERATION that a PLUGIN adds to the API, and print its answer as JSON.
+def x(
+    remote: Remote, output: Output, plugin: str | None, operation: str | None, parameters: tuple[str, ...], post: bool
+) -> None:
+    """Do an OPERATION that a PLUGIN adds to the API, and print its answer as JSON; without one, list them.
 
     With --post a value that is JSON is sent as JSON, anything else as text.
     """
+    if plugin is None or operation is None:
+        columns = (
+            Column("PLUGIN", "plugin"),
+            Column("OPERATION", "name"),
+            Column("METHOD", "method"),
+            Column("SCOPE", "scope"),
+            Column("SUMMARY", "summary", gives=1),
+        )
+        rows = [{"plugin": row["name"], **o} for row in remote.call("list_plugins") for o in row["operations"]]
+        output.rows([r for r in rows if plugin in (None, r["plugin"])], columns, lambda row: f"{row['plugin']} {row['name']}")
+        return
     given: dict[str, Any] = {}
     for text in parameters:
         name, equals, value = text.partition("=")

@@ -10,6 +10,8 @@ from functools import partial
 from importlib.metadata import EntryPoint
 from typing import Any
 
+from msgspec.structs import replace
+
 from rig.clock import Clock
 from rig.errors import ConfigError, Conflict, NotFound, PluginError
 from rig.model.health import CheckResult
@@ -30,7 +32,7 @@ from rig.plugin.health import HealthBoard, Watched
 from rig.plugin.hookspecs import HOOKS
 from rig.plugin.isolated import PROXIES, PluginProcess
 from rig.plugin.loader import Loaded, Loader, PluginSettings, strict_faults
-from rig.plugin.record import BROKEN, PluginRecord
+from rig.plugin.record import BROKEN, OperationRecord, PluginRecord
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,11 @@ class PluginHost:
 
     def records(self) -> list[PluginRecord]:
         """A row for each plugin, by name."""
-        return [_record(plugin) for plugin in self._loader.plugins.values()]
+        return [replace(_record(p), operations=self._operations(name)) for name, p in self._loader.plugins.items()]
+
+    def _operations(self, plugin: str) -> tuple[OperationRecord, ...]:
+        found = [g.operation for key, g in sorted(self.operations.items()) if key.partition("/")[0] == plugin]
+        return tuple(OperationRecord(o.name, o.method, o.scope, o.summary) for o in found)
 
     def provider(self, name: str) -> GuardedProvider:
         """The provider of that name. Raises ConfigError that names those there are."""

@@ -28,7 +28,7 @@ class PluginOperation:
     name: str
     """Lower case, ``[a-z][a-z0-9_-]*``; the last part of the path."""
     summary: str
-    """One line for ``rig api``, the palette and the OpenAPI document."""
+    """One line for the list of ``rig x`` and ``GET /api/v1/plugins``."""
     handler: Callable[[OperationRequest], Awaitable[Any]]
     """Answers with what JSON can say; a ``rig.RigError`` that it raises becomes the answer, anything else is a fault and 503."""
     method: Literal["GET", "POST"] = "GET"

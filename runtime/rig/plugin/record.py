@@ -10,6 +10,15 @@ BROKEN: tuple[PluginState, ...] = ("load_error", "config_error", "quarantined")
 """States that deep health names."""
 
 
+class OperationRecord(msgspec.Struct, frozen=True):
+    """An operation that a plugin adds to the API, as it says of it."""
+
+    name: str
+    method: str
+    scope: str
+    summary: str
+
+
 class PluginRecord(msgspec.Struct, frozen=True):
     """A row of ``GET /api/v1/plugins``, as of the moment it was asked for."""
 
@@ -26,3 +35,5 @@ class PluginRecord(msgspec.Struct, frozen=True):
     last_error: str | None = None
     deprecated: tuple[str, ...] = ()
     """Hooks of this plugin that will go away, with what to use instead."""
+    operations: tuple[OperationRecord, ...] = ()
+    """What is there at ``/x/<plugin>/…``, by name; empty while the plugin is not enabled."""

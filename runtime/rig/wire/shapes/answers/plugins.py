@@ -5,6 +5,13 @@ from typing import Any, Literal
 from rig.wire.shapes.answers.base import Snake
 
 
+class PluginOperation(Snake):
+    name: str
+    method: Literal["GET", "POST"]
+    scope: Literal["read", "write", "admin"]
+    summary: str
+
+
 class Plugin(Snake):
     name: str
     distribution: str | None
@@ -17,6 +24,8 @@ class Plugin(Snake):
     last_error: str | None
     deprecated: list[str]
     """Hooks of the plugin that will go away, with what to use instead."""
+    operations: list[PluginOperation]
+    """What is there at ``/x/<plugin>/…``; empty while the plugin is not enabled."""
 
 
 class PluginCall(Snake):
