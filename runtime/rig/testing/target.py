@@ -29,7 +29,7 @@ def _project(folder: Path) -> str:
         entries = tomllib.loads(file.read_text("utf-8"))["project"]["entry-points"][PROJECT]
         modules = [module for module in entries.values() if isinstance(module, str)]
     except (OSError, ValueError):
-        raise NotFound(f"{file} can't be read") from None
+        raise NotFound(f"{file} can't be read: name a project's folder, a .py file or an installed plugin") from None
     except (KeyError, TypeError, AttributeError):
         raise BadRequest(f'{file} has no [project.entry-points."{PROJECT}"]') from None
     if len(modules) != 1:
