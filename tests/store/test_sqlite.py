@@ -5,18 +5,20 @@ import os
 import shutil
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from rig.clock import ManualClock
 from rig.errors import BadRequest, Conflict, DataDirInUse, LogCorrupt, SchemaTooNew
 from rig.ids import SeededIds
-from rig.model.tables import ISSUES
+from rig.model import rows
+from rig.model.tables import ISSUES, Table
 from rig.store import doctor, erasure, rebuild, transfer
 from rig.store.lock import holder
 from rig.store.log import Log
 from rig.store.opening import EmbeddedStore, open_sqlite
+from rig.store.schema import folds_mark
 from rig.store.sqlite import SqliteKeeper
 from rig.store.units import Idempotency
 from rig.store.verify import DATABASE, HEAD, check_before_open
@@ -357,3 +359,18 @@ async def test_idempotency_keys_past_their_day_leave_the_database(tmp_path: Path
         assert snapshot.outcome("old") is None
         assert snapshot.outcome("new") is not None
     await log.close()
+
+
+def test_a_changed_table_or_row_makes_the_read_models_anew_without_a_new_version() -> None:
+    class Row(rows.Row, frozen=True, kw_only=True):
+        name: str
+
+    class Longer(Row, frozen=True, kw_only=True):
+        more: int = 0
+
+    def mark(row: type[Row], *columns: tuple[str, Literal["TEXT"]]) -> str:
+        return folds_mark([Table("things", row, columns, lambda r: ())])
+
+    name: tuple[str, Literal["TEXT"]] = ("name", "TEXT")
+    assert mark(Row, name) == mark(Row, name)
+    assert len({mark(Row), mark(Row, name), mark(Longer), mark(Longer, name)}) == 4

@@ -20,7 +20,7 @@ from rig.model.tables import ALL, R, Table, prefix_of
 from rig.store import schema
 from rig.store.backend import RowKey
 from rig.store.head import Head, HeadFile
-from rig.store.schema import FOLDS_VERSION, model_table
+from rig.store.schema import folds_mark, model_table
 from rig.store.sql import EVENT_COLUMNS, event_of
 from rig.store.sqlite import SqliteBackend, connect
 from rig.store.stage import Lru, Rows, RowStage, UnitTables
@@ -170,7 +170,7 @@ def refold(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         fold_anew(connection, read_log(connection))
-        connection.execute("INSERT OR REPLACE INTO meta VALUES ('folds', ?)", (str(FOLDS_VERSION),))
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('folds', ?)", (folds_mark(),))
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -181,7 +181,7 @@ def refold(connection: sqlite3.Connection) -> None:
 def folds_differ(connection: sqlite3.Connection) -> bool:
     """Whether the stored read models were made by other folds than these."""
     found = connection.execute("SELECT value FROM meta WHERE key = 'folds'").fetchone()
-    return found is None or int(found[0]) != FOLDS_VERSION
+    return found is None or found[0] != folds_mark()
 
 
 def refold_if_needed(connection: sqlite3.Connection) -> None:
@@ -242,7 +242,7 @@ def store_until(
             if len(kept) < len(events):
                 break
         other.execute("INSERT INTO meta VALUES ('store_id', ?)", (store_id,))
-        other.execute("INSERT INTO meta VALUES ('folds', ?)", (str(FOLDS_VERSION),))
+        other.execute("INSERT INTO meta VALUES ('folds', ?)", (folds_mark(),))
     head = Head(store_id, last.position if last else 0, last.hash if last else bytes(32))
     file = HeadFile(directory / HEAD)
     file.write(head)

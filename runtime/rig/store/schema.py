@@ -1,16 +1,28 @@
 """The SQLite schema and its migrations: applied by name, in order, once; a store from a newer Rig is refused."""
 
+import hashlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from msgspec.structs import fields
 from sqlite_utils import Database
 
 from rig.errors import SchemaTooNew
 from rig.model.tables import ALL, Table
 
 FOLDS_VERSION = 2
-"""Raise it when a fold, a row or a table changes: the read models are then made anew from the log at the next start."""
+"""Raise it when a fold changes; that a row or a table did shows by itself, see ``folds_mark``."""
+
+
+def folds_mark(tables: Iterable[Table[Any]] = ALL) -> str:
+    """What a store remembers of how its read models were made: where it is another one, they are made anew at the next start."""
+    declared = [
+        (t.name, t.columns, t.indexes, t.sums, [(f.encode_name, str(f.type), repr(f.default)) for f in fields(t.row)])
+        for t in tables
+    ]
+    return f"{FOLDS_VERSION}-{hashlib.sha256(repr(declared).encode()).hexdigest()[:16]}"
+
 
 _MIGRATIONS: list[Callable[[Database], None]] = []
 

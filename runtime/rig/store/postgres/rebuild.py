@@ -9,7 +9,7 @@ from rig.store.postgres.connection import Session
 from rig.store.postgres.schema import index_read_models, make_read_models, meta, model_tables, set_meta
 from rig.store.postgres.snapshot import PostgresSnapshot
 from rig.store.rebuild import CHUNK, Digest, FreshRows, digest, fold_chunks, uncollected
-from rig.store.schema import FOLDS_VERSION, model_table
+from rig.store.schema import folds_mark, model_table
 
 
 class _Rows:
@@ -65,7 +65,7 @@ def refold(session: Session) -> None:
         with uncollected():
             fold_into(session, read_log(session))
         index_read_models(session)
-        set_meta(session, "folds", str(FOLDS_VERSION).encode())
+        set_meta(session, "folds", folds_mark().encode())
         session.run("COMMIT")
     except BaseException:
         session.rollback()
@@ -77,4 +77,4 @@ def refold(session: Session) -> None:
 def folds_differ(session: Session) -> bool:
     """Whether the stored read models were made by other folds than these."""
     found = meta(session, "folds")
-    return found is None or int(found) != FOLDS_VERSION
+    return found is None or found != folds_mark().encode()
