@@ -17,8 +17,10 @@ from rig.client import Target
 from rig.errors import RigError, Unreachable
 from rigtui import keymap
 from rigtui.link import Link
+from rigtui.palette import CallScreen, Offer, PluginOperations
 from rigtui.screens.answer import AnswerScreen, SteerScreen
 from rigtui.screens.base import RigScreen
+from rigtui.screens.document import DocumentScreen
 from rigtui.screens.issue import IssueScreen
 from rigtui.screens.queue import QueueScreen
 from rigtui.screens.session import SessionScreen
@@ -69,6 +71,7 @@ class Dashboard(App[None]):
     TITLE = "rig"
     CSS_PATH = Path(__file__).with_name("dashboard.tcss")
     ENABLE_COMMAND_PALETTE = True
+    COMMANDS = App.COMMANDS | {PluginOperations}
 
     def __init__(self, where: Callable[[], Target], *, no_color: bool = False, bell: bool = True) -> None:
         """``bell`` False keeps the terminal quiet when a question comes in."""
@@ -190,6 +193,30 @@ class Dashboard(App[None]):
             self._say(f"not answered: {error.message}", "bad")
         else:
             self._say("answered", "good")
+
+    async def offers(self) -> list[Offer]:
+        """What plugins add to the API; nothing while the daemon does not say."""
+        try:
+            return await self.link.offers()
+        except RigError:
+            return []
+
+    def call_offer(self, offer: Offer) -> None:
+        """Ask for the parameters of a plugin's operation, call it, and show its answer."""
+
+        def send(text: str | None) -> None:
+            if text is not None:
+                self.run_worker(self._call_offer(offer, text), exit_on_error=False)
+
+        self.push_screen(CallScreen(offer), send)
+
+    async def _call_offer(self, offer: Offer, text: str) -> None:
+        try:
+            answer = await self.link.call_offer(offer, text)
+        except RigError as error:
+            self._say(f"{offer.title}: {plain(error.message, 200)}", "bad")
+        else:
+            self.push_screen(DocumentScreen(offer.title, answer))
 
     # Commands
 

@@ -13,6 +13,7 @@ from rig.client import Client, Frame, Target
 from rig.errors import BadGateway, RigError, Unreachable
 from rig.wire.shapes import answers
 from rigtui.history import History
+from rigtui.palette import Offer, parameters
 from rigtui.state import VIEWS, Change, Changed, Connection, Listed, Missed, Spent, View
 from rigtui.words import seconds
 
@@ -193,6 +194,18 @@ class Link:
     async def steer(self, issue: str, text: str) -> answers.Steered:
         """Say something to the agent at work. Raises what the client raises: Conflict when nobody is, or can be told."""
         return await self.typed(answers.Steered, "steer_issue", id=issue, message=text)
+
+    async def offers(self) -> list[Offer]:
+        """What plugins add to the API. Raises what the client raises."""
+        plugins = await self.typed(list[answers.Plugin], "list_plugins")
+        return [Offer(plugin.name, o.name, o.method, o.summary) for plugin in plugins for o in plugin.operations]
+
+    async def call_offer(self, offer: Offer, text: str) -> Any:
+        """An operation's answer, called with parameters as they were typed. Raises what the client raises."""
+        what = {"plugin": offer.plugin, "operation": offer.name}
+        if offer.method == "GET":
+            return await self.call("query_plugin", **{**parameters(text, typed=False), **what})
+        return await self.call("call_plugin", body=parameters(text, typed=True), **what)
 
     async def pause(self) -> None:
         """Wait a little before something broken is tried again."""

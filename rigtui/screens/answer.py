@@ -22,12 +22,14 @@ class WordScreen(ModalScreen[str | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "back", show=False, id="answer.back")]
 
-    def __init__(self, head: str, about: str, hint: str, options: Sequence[str] = ()) -> None:
+    def __init__(self, head: str, about: str, hint: str, options: Sequence[str] = (), empty: str = "") -> None:
+        """``empty`` is what is asked before nothing is sent; without it something has to be typed."""
         super().__init__()
         self._head = head
         self._about = about
         self._hint = hint
         self._options = options
+        self._empty = empty
         self._ready: str | None = None
         """What the next enter sends."""
 
@@ -58,9 +60,10 @@ class WordScreen(ModalScreen[str | None]):
         options = self._options
         if text.isdecimal() and 1 <= int(text) <= len(options):
             text = str(options[int(text) - 1])
-        if text:
+        if text or self._empty:
             self._ready = text
-            self._note(f"send “{plain(text, 120)}”? enter sends, esc goes back")
+            wanted = f"send “{plain(text, 120)}”?" if text else self._empty
+            self._note(f"{wanted} enter sends, esc goes back")
 
     def _note(self, text: str) -> None:
         note = self.query_one(".note", Label)

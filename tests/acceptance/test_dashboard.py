@@ -209,6 +209,74 @@ def test_the_timeline_of_an_issue_grows_and_says_what_was_not_applied(daemon: Da
     terminal.until("EXIT 0")
 
 
+NOTES = """
+from pydantic import BaseModel
+
+import rig
+
+
+class Note(BaseModel):
+    text: str
+
+
+@rig.hookimpl
+def rig_register_operations(context):
+    notes = []
+
+    async def add(request):
+        notes.append(request.body.text)
+        return {"count": len(notes)}
+
+    async def latest(request):
+        return {"note": notes[-1][: int(request.query.get("length", 99))]}
+
+    return [
+        rig.PluginOperation("add", "Leave a note", add, method="POST", scope="write", request=Note),
+        rig.PluginOperation("latest", "Read the latest note", latest),
+    ]
+"""
+
+
+def test_what_a_plugin_adds_to_the_api_is_called_from_the_palette(tmp_path: Path) -> None:
+    plugins = tmp_path / "plugins"
+    plugins.mkdir()
+    (plugins / "notes.py").write_text(NOTES)
+    with running(tmp_path / "daemon", arguments=("--plugins-dir", str(plugins))) as daemon:
+        opened = Terminal(tmp_path, (80, 24), f"{sys.executable} -m rigtui {daemon.url} --data-dir {daemon.data}")
+        try:
+            opened.until("● live")
+            said = word()
+            for name, typed, asked, seen in (
+                ("notes add", f"text={said}", f"send “text={said}”?", '"count": 1'),
+                ("notes latest", "", "call it without parameters?", f'"note": "{said}"'),
+                ("notes latest", "length=3", "send “length=3”?", f'"note": "{said[:3]}"'),
+            ):
+                opened.press("C-p")
+                opened.until("Search for commands")
+                opened.press(*name.replace(" ", " Space ").split())
+                opened.until(lambda text, name=name: text.count(name) == 2 and "Answer the" not in text)  # typed, and found
+                opened.press("Enter")
+                opened.until("KEY=VALUE")
+                if typed:
+                    opened.press(typed)
+                opened.press("Enter")
+                opened.until(asked)
+                opened.press("Enter")
+                opened.until(seen)
+                opened.press("Escape")
+                opened.until(lambda text: "as JSON" not in text)
+            opened.press("C-p")
+            opened.until("Search for commands")
+            opened.press("notes", "Space", "add")
+            opened.until(lambda text: text.count("notes add") == 2 and "Answer the" not in text)
+            opened.press("Enter")
+            opened.until("KEY=VALUE")
+            opened.press("other=1", "Enter", "Enter")
+            opened.until("notes add: ")
+        finally:
+            opened.end()
+
+
 def test_hostile_text_neither_moves_columns_nor_reaches_the_terminal(daemon: Daemon, terminal: Terminal) -> None:
     hostile = "\x1b]0;owned\x07\x1b[2J\x1b[31m[bold]日本語👩\u200d🚀[/] [@click=app.quit]"
     post(daemon, type="ISSUE_APPROVED", issueNumber=1, title="plain ascii title")

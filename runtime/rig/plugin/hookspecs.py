@@ -122,7 +122,7 @@ def rig_register_price_sources(context: PriceSourcesContext) -> Sequence[PriceSo
 
 @hook(since="0.1.0")
 def rig_register_operations(context: OperationsContext) -> Sequence[PluginOperation]:  # type: ignore[empty-body]
-    """Add endpoints at ``/x/<plugin>/…``, also there as ``rig x``. ``rig_genai_prices`` is an example."""
+    """Add endpoints at ``/x/<plugin>/…``, also there as ``rig x`` and in the dashboard. ``rig_genai_prices`` is an example."""
 
 
 @hook(since="0.1.0")
