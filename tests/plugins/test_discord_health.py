@@ -84,7 +84,8 @@ def test_a_daemon_shows_webhook_and_notifier_as_one_and_the_worse_of_both(tmp_pa
 
         (row,) = d.wait_for(rows)
         assert (row["status"], row["critical"]) == ("Ok", False)
-        d.post(type="ISSUE_DONE", repo="acme/app", issueNumber=8)
+        for type_ in ("ISSUE_APPROVED", "ISSUE_DONE"):
+            d.post(type=type_, repo="acme/app", issueNumber=8)
         d.wait_for(lambda: rows()[0]["status"] == "Degraded")
         (row,) = rows()
         assert row["reason"] == "http 503"
