@@ -237,6 +237,11 @@ def rig_register_operations(context):
 """
 
 
+def found(name: str) -> Callable[[str], bool]:
+    """Whether a command of the palette was typed, and is all that was found."""
+    return lambda text: text.count(name) == 2 and "Answer the" not in text
+
+
 def test_what_a_plugin_adds_to_the_api_is_called_from_the_palette(tmp_path: Path) -> None:
     plugins = tmp_path / "plugins"
     plugins.mkdir()
@@ -254,7 +259,7 @@ def test_what_a_plugin_adds_to_the_api_is_called_from_the_palette(tmp_path: Path
                 opened.press("C-p")
                 opened.until("Search for commands")
                 opened.press(*name.replace(" ", " Space ").split())
-                opened.until(lambda text, name=name: text.count(name) == 2 and "Answer the" not in text)  # typed, and found
+                opened.until(found(name))
                 opened.press("Enter")
                 opened.until("KEY=VALUE")
                 if typed:
@@ -268,7 +273,7 @@ def test_what_a_plugin_adds_to_the_api_is_called_from_the_palette(tmp_path: Path
             opened.press("C-p")
             opened.until("Search for commands")
             opened.press("notes", "Space", "add")
-            opened.until(lambda text: text.count("notes add") == 2 and "Answer the" not in text)
+            opened.until(found("notes add"))
             opened.press("Enter")
             opened.until("KEY=VALUE")
             opened.press("other=1", "Enter", "Enter")
