@@ -66,9 +66,8 @@ class Child:
 
     async def serve(self, lines: asyncio.StreamReader) -> None:
         """Answer calls until there are no more."""
-        decoder = msgspec.json.Decoder(parcels.Ask)
         while line := await lines.readline():
-            ask = decoder.decode(line)
+            ask = parcels.read_ask(line)
             if not ask.hook:
                 if task := self._tasks.get(ask.id):
                     task.cancel()
@@ -126,7 +125,7 @@ async def _main(out: BinaryIO) -> None:
     reader = asyncio.StreamReader(limit=8 << 20)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     child = Child(out)
-    child.open(msgspec.json.decode(await reader.readline(), type=parcels.Opening))
+    child.open(parcels.read_opening(await reader.readline()))
     await child.serve(reader)
 
 

@@ -115,11 +115,10 @@ class PluginProcess:
         opened: "Future[parcels.Opened]",
     ) -> None:
         """Hand out answers; when the pipe ends, nobody waits in vain."""
-        answers = msgspec.json.Decoder(parcels.Answer)
         try:
-            opened.set_result(msgspec.json.decode(stdout.readline(), type=parcels.Opened))
+            opened.set_result(parcels.read_opened(stdout.readline()))
             for line in stdout:
-                said = answers.decode(line)
+                said = parcels.read_answer(line)
                 future = waiting.pop(said.id, None)
                 if future is None or not future.set_running_or_notify_cancel():
                     continue

@@ -73,6 +73,13 @@ class Answer(msgspec.Struct):
     rest: int | None = None
 
 
+read_opening = msgspec.json.Decoder(Opening).decode
+read_opened = msgspec.json.Decoder(Opened).decode
+read_ask = msgspec.json.Decoder(Ask).decode
+read_answer = msgspec.json.Decoder(Answer).decode
+"""How each line is read. Made at import, as every isolated plugin is heard on a thread of its own (see ``rig.store.sql``)."""
+
+
 async def pack_health(context: HealthContext) -> dict[str, Any]:
     """A health context with its questions already asked: the child can ask the daemon nothing."""
 

@@ -34,6 +34,8 @@ PAGE = 200
 
 Finding = tuple[str, str, Command]
 """Tenant, issue, and what is to be done about it."""
+_rounds = msgspec.json.Decoder(Rounds).decode
+_watch = msgspec.json.Decoder(Watch).decode
 
 
 class Duties:
@@ -64,7 +66,7 @@ class Duties:
             if key == DEPENDENCIES:
                 set_.append(Timer(key, due, timer.payload if timer else encode(Watch())))
             else:
-                before = msgspec.json.decode(timer.payload, type=Rounds) if timer else None
+                before = _rounds(timer.payload) if timer else None
                 set_.append(Timer(key, due, encode(duties.resume(before, seen, now, interval))))
         await self._store.commit(Unit(DEFAULT_TENANT, timers=tuple(set_), operation="duty"))
 
@@ -81,7 +83,7 @@ class Duties:
         """One timer is due. Raises Conflict when another daemon was first."""
         if timer.key == DEPENDENCIES:
             return await self._look(timer)
-        rounds = msgspec.json.decode(timer.payload, type=Rounds)
+        rounds = _rounds(timer.payload)
         find = self._silent if timer.key == SILENT else self._unclaimed
         now = self._clock.now()
         findings, after = await self._store.read(lambda snapshot: find(snapshot, rounds, now))
@@ -149,7 +151,7 @@ class Duties:
         report = await self._health()
         now, interval = self._clock.now(), self._interval(DEPENDENCIES)
         after, alarms = duties.watch(
-            msgspec.json.decode(timer.payload, type=Watch),
+            _watch(timer.payload),
             report,
             now,
             looks=wanted.dependency_looks,

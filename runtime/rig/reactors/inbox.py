@@ -58,6 +58,9 @@ class RetryTimer(msgspec.Struct, frozen=True):
     id: str
 
 
+_retry_timer = msgspec.json.Decoder(RetryTimer).decode
+
+
 class Inbox:
     """Deliveries of all sources; made by the composition root, used by the edge and by the timers."""
 
@@ -201,7 +204,7 @@ class Inbox:
     # Trying again
 
     async def _retry(self, tenant: str, timer: Timer) -> object:
-        payload = msgspec.json.decode(timer.payload, type=RetryTimer)
+        payload = _retry_timer(timer.payload)
         row = self._store.get(DELIVERIES, tenant, f"{payload.source}\n{payload.id}")
         if row is None or row.state != "retry":
             return await self._store.commit(Unit(tenant, timers_fired=(timer,), operation="retry_webhook"))

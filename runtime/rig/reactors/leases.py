@@ -32,11 +32,15 @@ class QuestionTimer(msgspec.Struct, frozen=True):
     issue: str
 
 
+_lease_timer = msgspec.json.Decoder(LeaseTimer).decode
+_question_timer = msgspec.json.Decoder(QuestionTimer).decode
+
+
 def handlers(system: System) -> dict[str, Handler]:
     """The handlers of ``rig.actors.timers.Timers`` by kind of timer."""
 
     async def lease(tenant: str, timer: Timer) -> object:
-        payload = msgspec.json.decode(timer.payload, type=LeaseTimer)
+        payload = _lease_timer(timer.payload)
         fired = TimerChange(timer.key, timer.due, timer.payload)
         command = issue.Expire(lease=timer.key.removeprefix("lease:"), fence=payload.fence, timer=fired)
         return await system.ask("issue", Call(tenant=tenant, operation="expire_lease"), payload.issue, command)
@@ -48,7 +52,7 @@ def handlers(system: System) -> dict[str, Handler]:
         )
 
     async def deadline(tenant: str, timer: Timer) -> object:
-        payload = msgspec.json.decode(timer.payload, type=QuestionTimer)
+        payload = _question_timer(timer.payload)
         fired = TimerChange(timer.key, timer.due, timer.payload)
         command = question.Expire(question=timer.key.removeprefix("question:"), timer=fired)
         return await system.ask("issue", Call(tenant=tenant, operation="expire_question"), payload.issue, command)

@@ -64,6 +64,9 @@ class Place(msgspec.Struct, frozen=True):
     checked_at: Micros = 0
 
 
+_place = msgspec.json.Decoder(Place).decode
+
+
 @dataclass
 class Watch:
     """A tracker as this daemon knows it."""
@@ -197,7 +200,7 @@ class Tracking:
             now = self._clock.now()
             timer = Timer(key, now, msgspec.json.encode(Place(checked_at=now)))
             await self._store.commit(Unit(DEFAULT_TENANT, timers=(timer,), operation="poll_tracker"))
-        return timer, msgspec.json.decode(timer.payload, type=Place)
+        return timer, _place(timer.payload)
 
     # A round
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from rig.model.events import Event
-from rig.model.tables import Query, R, Since, Table, Where
+from rig.model.tables import ALL, Query, R, Since, Table, Where
 from rig.store.faults import Damaged, StoreFault, SyncFailed, WriteRefused
 from rig.store.schema import model_table
 from rig.store.units import Timer
@@ -27,10 +27,14 @@ FOUND = "SELECT key, doc FROM {} WHERE tenant = ? AND key IN (SELECT value FROM 
 encode_row = msgspec.json.Encoder().encode
 
 
-@cache
+_ONE: dict[type[Any], msgspec.json.Decoder[Any]] = {t.row: msgspec.json.Decoder(t.row) for t in ALL}
+_ALL: dict[type[Any], msgspec.json.Decoder[Any]] = {t.row: msgspec.json.Decoder(list[tuple[str, t.row]]) for t in ALL}  # type: ignore[name-defined]
+"""All are made at import: msgspec ends the process when two threads make the first decoder of a type at the same time."""
+
+
 def row_decoder(row: type[R]) -> msgspec.json.Decoder[R]:
     """The decoder of one table's documents."""
-    return msgspec.json.Decoder(row)
+    return _ONE[row]
 
 
 def event_of(record: tuple[Any, ...]) -> Event:
@@ -53,10 +57,9 @@ def fault_of(error: sqlite3.Error) -> StoreFault:
     return WriteRefused(str(error))
 
 
-@cache
 def rows_decoder(row: type[R]) -> msgspec.json.Decoder[list[tuple[str, R]]]:
     """The decoder of what ``in_one`` gives."""
-    return msgspec.json.Decoder(list[tuple[str, row]])  # type: ignore[valid-type]
+    return _ALL[row]
 
 
 def in_one(rows: str) -> str:

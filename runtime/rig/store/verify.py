@@ -41,6 +41,9 @@ class Erasure(msgspec.Struct, frozen=True):
     reason: str
 
 
+_erasure = msgspec.json.Decoder(Erasure).decode
+
+
 class Verified(msgspec.Struct, frozen=True):
     """How far the log is known to be whole."""
 
@@ -120,7 +123,7 @@ def erased(said: Iterable[tuple[str, bytes]]) -> dict[tuple[str, int], bytes]:
     """What (tenant, body) of ``body_erased`` events say."""
     left = {}
     for tenant, body in said:
-        erasure = msgspec.json.decode(body, type=Erasure)
+        erasure = _erasure(body)
         left[tenant, erasure.sequence] = bytes.fromhex(erasure.digest)
     return left
 

@@ -67,6 +67,7 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Prepare = Callable[[Workspace], Awaitable[None]]
+_workspace = msgspec.json.Decoder(Workspace).decode
 
 
 class Workspaces:
@@ -285,7 +286,7 @@ class Workspaces:
 
     def _read(self, key: str) -> Workspace | None:
         try:
-            found = msgspec.json.decode(self._file(key).read_bytes(), type=Workspace)
+            found = _workspace(self._file(key).read_bytes())
         except (FileNotFoundError, msgspec.DecodeError):
             return None
         return found if found.key == key and found.folder == self.root / key else None

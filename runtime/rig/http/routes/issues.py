@@ -24,6 +24,8 @@ from rig.store.units import Committed, Outcome
 from rig.wire import views
 from rig.wire.shapes import answers, requests
 
+_told = msgspec.json.Decoder(answers.Steered).decode
+
 
 async def create_issue(ask: Ask) -> web.StreamResponse:
     """``POST /api/v1/issues``: the first event of a new issue; 409 when there is one."""
@@ -178,7 +180,7 @@ async def steer_issue(ask: Ask) -> web.StreamResponse:
         committed = await ask.deps.system.ask("issue", ask.call, stream, command, outcome=answer)
         known = committed.outcome if committed.replayed else None
     if known is not None:
-        key = msgspec.json.decode(known.body, type=answers.Steered).steer_id
+        key = _told(known.body).steer_id
     row = await _steered(ask, key, wait)
     status = _STATUS[row.state]
     shown = answers.Steered(
