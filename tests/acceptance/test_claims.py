@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.acceptance.daemon import Daemon, running
 from tests.acceptance.wire import Connection, EventStream
+from tests.servers.wallclock import WallClock
 
 ISSUES, CLAIMERS = 200, 40
 
@@ -103,26 +104,18 @@ def test_a_stale_fence_is_refused_everywhere_and_stores_nothing(tmp_path: Path) 
 def test_the_wall_clock_may_jump_and_no_lease_ends_and_the_order_stays(tmp_path: Path, require: Callable[[str], str]) -> None:
     """I10, F10"""
     require("faketime")
-    (library,) = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
-    wall = tmp_path / "wall"
-    wall.write_text("+0\n")
-    environ = {
-        "LD_PRELOAD": str(library),
-        "FAKETIME_TIMESTAMP_FILE": str(wall),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
-    with running(tmp_path / "rig", environ=environ) as daemon:
+    wall = WallClock(tmp_path)
+    with running(tmp_path / "rig", environ=wall.environ) as daemon:
         daemon.post(type="ISSUE_APPROVED", repo="acme/app", issueNumber=1)
         lease = daemon.ask("POST", "/api/assignments/claim", {"agentId": "a", "leaseSeconds": 30}).json["lease"]
         proof = {"agentId": "a", "fence": lease["fence"]}
         for number, jump in enumerate(("+10d", "-2h", "+70y"), start=2):
-            wall.write_text(f"{jump}\n")
+            wall.jump(jump)
             time.sleep(0.3)
             beat = daemon.ask("POST", f"/api/leases/{lease['id']}/heartbeat", proof)
             assert beat.status == 200, (jump, beat.body)
             assert daemon.post(type="ISSUE_APPROVED", repo="acme/app", issueNumber=number).status == 200
-        wall.write_text("-2d\n")
+        wall.jump("-2d")
         daemon.kill()
         daemon.start()  # into the past: the log's own time is the floor
         assert daemon.ask("POST", f"/api/leases/{lease['id']}/heartbeat", proof).status == 200

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.daemon import Daemon, running
+from tests.servers.wallclock import WallClock
 
 APP = {"repo": "acme/app"}
 QUICK = """
@@ -102,17 +103,9 @@ def test_the_wall_clock_may_jump_and_nobody_is_offline_stuck_or_an_orphan(
 ) -> None:
     """I10"""
     require("faketime")
-    (library,) = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
-    wall = tmp_path / "wall"
-    wall.write_text("+0\n")
-    environ = {
-        "LD_PRELOAD": str(library),
-        "FAKETIME_TIMESTAMP_FILE": str(wall),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
+    wall = WallClock(tmp_path)
     config = "[duties]\nstale_interval_seconds = 1\norphan_interval_seconds = 1\ndependency_interval_seconds = 1\n"
-    with running(tmp_path / "rig", environ=environ, config=config) as daemon:
+    with running(tmp_path / "rig", environ=wall.environ, config=config) as daemon:
         daemon.post(type="ISSUE_APPROVED", issueNumber=1, **APP)
         lease = daemon.ask("POST", "/api/assignments/claim", {"agentId": "leased", "leaseSeconds": 60}).json["lease"]
         daemon.post(type="ISSUE_APPROVED", issueNumber=2, **APP)
@@ -120,17 +113,17 @@ def test_the_wall_clock_may_jump_and_nobody_is_offline_stuck_or_an_orphan(
         daemon.post(type="ISSUE_ASSIGNED", issueNumber=3, agentId="dev", **APP)
         daemon.post(type="WORK_STARTED", issueNumber=4, agentId="dev", **APP)
         for jump in ("-2h", "+10d"):
-            wall.write_text(f"{jump}\n")
+            wall.jump(jump)
             time.sleep(2.5)  # two rounds of each duty
             assert agent(daemon, "dev")["isOnline"] is True
         daemon.kill()
-        wall.write_text("+20d\n")
+        wall.jump("+20d")
         daemon.start()
         time.sleep(2.5)
         assert agent(daemon, "dev")["isOnline"] is False  # for all that Rig knows it was silent for days; it may come back
         daemon.post(type="HEARTBEAT", agentId="dev", status="working", currentIssue=4, currentRepo="acme/app")
         assert agent(daemon, "dev")["isOnline"] is True
-        wall.write_text("-2d\n")
+        wall.jump("-2d")
         daemon.kill()
         daemon.start()
         time.sleep(1.5)
