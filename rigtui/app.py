@@ -6,7 +6,9 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from textual.app import App, SystemCommand
 from textual.screen import Screen
@@ -79,6 +81,8 @@ class Dashboard(App[None]):
         self.state = State()
         self.last_filter = ""
         self._bell = bell
+        self._before: dict[signal.Signals, Any] = {}
+        """What signals did before."""
         self.link = Link(where, self.tell)
         self._changes: list[Change] = []
         self._due: Timer | None = None
@@ -95,19 +99,26 @@ class Dashboard(App[None]):
         return self.link.now()
 
     async def on_mount(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGHUP):  # leave the terminal as it was found
-            with contextlib.suppress(ValueError, NotImplementedError, RuntimeError):
-                asyncio.get_running_loop().add_signal_handler(number, self._told_to_end, number)
+        ending = partial(self._told_to_end, asyncio.get_running_loop())
+        with contextlib.suppress(ValueError):  # not on the main thread: whoever runs it there hears of signals
+            self._before = {number: signal.signal(number, ending) for number in (signal.SIGTERM, signal.SIGHUP)}
         await self.push_screen(QueueScreen())
         self.set_interval(1.0, self._tick)
         self.follow()
 
-    def _told_to_end(self, number: int) -> None:
-        """Leave; without the terminal's help when it takes no output any more, for which Textual would wait for ever."""
+    def on_unmount(self) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)
+
+    def _told_to_end(self, loop: asyncio.AbstractEventLoop, number: int, _: object) -> None:
+        """Leave, and the terminal as it was found; without its help when it takes no output any more.
+
+        Textual waits for such a terminal for ever, even on the loop, which would then hear of no signal.
+        """
         stuck = threading.Timer(STUCK, os._exit, (128 + number,))
         stuck.daemon = True
         stuck.start()
-        self.exit()
+        loop.call_soon_threadsafe(self.exit)
 
     def follow(self) -> None:
         """Begin to follow the daemon."""

@@ -204,8 +204,8 @@ class Link:
         """An operation's answer, called with parameters as they were typed. Raises what the client raises."""
         what = {"plugin": offer.plugin, "operation": offer.name}
         if offer.method == "GET":
-            return await self.call("query_plugin", **{**parameters(text, typed=False), **what})
-        return await self.call("call_plugin", body=parameters(text, typed=True), **what)
+            return await self.call("query_plugin", **{**parameters(text, as_json=False), **what})
+        return await self.call("call_plugin", body=parameters(text, as_json=True), **what)
 
     async def pause(self) -> None:
         """Wait a little before something broken is tried again."""

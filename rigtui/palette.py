@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, cast
 
-import msgspec
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
+from rig.client.requests import typed
 from rig.errors import BadRequest
 from rigtui.screens.answer import WordScreen
 from rigtui.text import plain
@@ -77,23 +77,10 @@ class CallScreen(WordScreen):
         super().__init__(f"⌁ {offer.title}", about, "KEY=VALUE …, or nothing", empty="call it without parameters?")
 
 
-def parameters(text: str, *, typed: bool) -> dict[str, Any]:
-    """``KEY=VALUE`` words as a shell splits them; a value that is JSON counts as such where ``typed``. Raises BadRequest."""
+def parameters(text: str, *, as_json: bool) -> dict[str, Any]:
+    """``KEY=VALUE`` words as a shell splits them; a value that is JSON counts as such where ``as_json``. Raises BadRequest."""
     try:
         words = shlex.split(text)
     except ValueError as error:
         raise BadRequest(f"{error} in the parameters") from None
-    given: dict[str, Any] = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not equals or not name:
-            raise BadRequest(f"{plain(word, 80)} is not KEY=VALUE")
-        given[name] = _value(value) if typed else value
-    return given
-
-
-def _value(text: str) -> Any:
-    try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        return text
+    return typed(words, lambda _: not as_json)

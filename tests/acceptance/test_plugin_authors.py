@@ -20,6 +20,7 @@ import pytest
 from rig.cli.scaffold.project import kinds
 from rig.testing import Receiver
 from tests.acceptance.daemon import Daemon, running
+from tests.acceptance.test_session import repository
 
 OTHERS = [kind for kind in kinds() if kind != "health"]
 
@@ -197,16 +198,7 @@ def counts(daemon: Daemon) -> None:
 
 @pytest.fixture
 def repository_of_work(tmp_path: Path) -> Path:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    (folder / "README").write_text("x\n")
-    for command in (
-        ("init", "-q", "-b", "main"),
-        ("add", "."),
-        ("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"),
-    ):
-        subprocess.run(["git", *command], cwd=folder, check=True)
-    return folder
+    return repository(tmp_path / "work")
 
 
 def test_a_whole_project_needs_nothing_but_the_wheel(author: Author, tmp_path: Path) -> None:

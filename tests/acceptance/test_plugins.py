@@ -1,12 +1,12 @@
 """Plugins of a real daemon: switched while it runs, house rules at work, and commands that plugins add."""
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.acceptance.daemon import Daemon, running
+from tests.acceptance.test_session import repository
 
 POLICY = """
 [dispatch]
@@ -35,16 +35,7 @@ RIG_TOKEN = "stolen"
 
 @pytest.fixture
 def repository_of_work(tmp_path: Path) -> Path:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    (folder / "README").write_text("x\n")
-    for command in (
-        ("init", "-q", "-b", "main"),
-        ("add", "."),
-        ("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"),
-    ):
-        subprocess.run(["git", *command], cwd=folder, check=True)
-    return folder
+    return repository(tmp_path / "work")
 
 
 def issue(daemon: Daemon, number: int) -> Any:

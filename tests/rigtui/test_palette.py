@@ -9,7 +9,7 @@ from rigtui.palette import parameters
 
 
 @pytest.mark.parametrize(
-    ("text", "typed", "expected"),
+    ("text", "as_json", "expected"),
     [
         ("", True, {}),
         ("a=1 b=x", False, {"a": "1", "b": "x"}),
@@ -19,11 +19,11 @@ from rigtui.palette import parameters
         ("n=1e999", True, {"n": "1e999"}),
     ],
 )
-def test_words_with_a_value_are_parameters(text: str, typed: bool, expected: dict[str, Any]) -> None:
-    assert parameters(text, typed=typed) == expected
+def test_words_with_a_value_are_parameters(text: str, as_json: bool, expected: dict[str, Any]) -> None:
+    assert parameters(text, as_json=as_json) == expected
 
 
 @pytest.mark.parametrize("text", ["a", "=1", "a=1 b", "text='two"])
 def test_what_is_no_parameter_is_refused(text: str) -> None:
     with pytest.raises(BadRequest):
-        parameters(text, typed=True)
+        parameters(text, as_json=True)

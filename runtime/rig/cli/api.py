@@ -35,7 +35,7 @@ def api(
     A value that is JSON is sent as JSON where it goes into the body, anything else as text: issueNumber=7 labels='["bug"]'
     title='"42"'. Answers are JSON; a stream is NDJSON, one event a line, until it is interrupted.
     """
-    from rig.client.requests import UNSET, operation_named
+    from rig.client.requests import UNSET, operation_named, typed
     from rig.wire.operations import OPERATIONS
 
     if operation is None:
@@ -48,7 +48,7 @@ def api(
         return None
     wanted = operation_named(operation)
     texts = {*wanted.path_parameters, *(p.name for p in wanted.query)}
-    given = dict(_parameter(text, texts) for text in parameters)
+    given = typed(parameters, texts.__contains__)
     whole = UNSET if body is None else body.read()
     if wanted.raw == SSE:
         remote.ask(lambda client: _stream(client, given))
@@ -66,18 +66,6 @@ def _shown(operation: "Operation") -> dict[str, Any]:
     takes += [f"body {operation.request}"] if operation.request else []
     path = operation.paths[0]
     return {"name": operation.name, "method": operation.method, "path": path, "takes": takes, "summary": operation.summary}
-
-
-def _parameter(text: str, texts: set[str]) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise BadRequest(f"{text} is not KEY=VALUE")
-    if name in texts:
-        return name, value
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
 
 
 async def _stream(client: "Client", given: dict[str, Any]) -> None:

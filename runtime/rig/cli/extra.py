@@ -1,7 +1,6 @@
 """``rig x``: the operations that plugins add to the API; and the commands that they add to ``rig``."""
 
 import json
-from typing import Any
 
 import click
 
@@ -9,7 +8,7 @@ from rig.cli.output import Output, listing, say
 from rig.cli.remote import Remote, remote
 from rig.cli.tables import Column
 from rig.cli.words import safe_json
-from rig.errors import BadRequest, MethodNotAllowed
+from rig.errors import MethodNotAllowed
 
 
 @click.command()
@@ -37,12 +36,9 @@ def x(
         rows = [{"plugin": row["name"], **o} for row in remote.call("list_plugins") for o in row["operations"]]
         output.rows([r for r in rows if plugin in (None, r["plugin"])], columns, lambda row: f"{row['plugin']} {row['name']}")
         return
-    given: dict[str, Any] = {}
-    for text in parameters:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise BadRequest(f"{text} is not KEY=VALUE")
-        given[name] = _value(value) if post else value
+    from rig.client.requests import typed
+
+    given = typed(parameters, lambda _: not post)
     what = {"plugin": plugin, "operation": operation}
     try:
         if post:
@@ -52,10 +48,3 @@ def x(
     except MethodNotAllowed as error:
         raise MethodNotAllowed(f"{error.message}: call it {'without' if post else 'with'} --post") from None
     say(safe_json(answer, 2))
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

@@ -1,14 +1,34 @@
 """What an operation's parameters become on the wire: path, query and body. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
+
+import msgspec
 
 from rig.errors import BadRequest
 from rig.wire.operations import BY_NAME, Operation
 
 UNSET: Any = object()
 """Says that no whole body is given."""
+
+
+def typed(words: Iterable[str], is_text: Callable[[str], bool]) -> dict[str, Any]:
+    """``KEY=VALUE`` words, as people type them; a value that is JSON counts as such, but of keys that ``is_text``. Raises BadRequest."""
+    given: dict[str, Any] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise BadRequest(f"{word} is not KEY=VALUE")
+        given[name] = value if is_text(name) else _value(value)
+    return given
+
+
+def _value(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
 
 
 def operation_named(name: str) -> Operation:
