@@ -11,7 +11,7 @@ import pytest
 
 from rig.clock import ManualClock
 from rig.config import Settings
-from rig.errors import TrackerUnavailable
+from rig.errors import Busy, TrackerUnavailable
 from rig.ids import DEFAULT_TENANT, SeededIds
 from rig.model import facts
 from rig.model.events import NewEvent, encode
@@ -354,6 +354,47 @@ async def test_issues_that_can_not_be_used_are_named_and_the_others_count(rig: R
             "4": "acme/app#4: an issue cannot depend on itself",
         }
     assert [n for n in range(1, 6) if rig.row(n)] == [5]
+
+
+async def test_an_issue_that_can_not_be_used_stays_named_until_it_is_told_of_again(rig: Rig) -> None:
+    """A tracker with a cursor tells of it once."""
+    board = rig.add(Board())
+    told = {"": issue(1, title="x" * 1001), "1": issue(2), "2": issue(1), "3": None}
+
+    def answer(context: PollContext) -> TrackerPage:
+        one = told[context.cursor]
+        return TrackerPage((one,) if one else (), cursor=str(min(int(context.cursor or 0) + 1, 3)))
+
+    board.answer = answer
+    async with rig.running(SLOW) as tracking:
+        for cursor, named in (("1", {"1"}), ("2", {"1"}), ("3", set())):
+            async with asyncio.timeout(10):
+                while not board.asked or (await rig.place())[1].cursor != cursor:
+                    await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)  # what was stored is shown a moment later
+            assert set(tracking.watched["board"].faults) == named
+            tracking.watched["board"].wanted.set()
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (lambda context: TrackerPage((issue(1, id=42),), complete=True), "its id"),
+        (lambda context: (_ for _ in ()).throw(Busy("the house is closed")), "the house is closed"),
+    ],
+)
+async def test_whatever_a_tracker_answers_its_health_says_so(
+    rig: Rig, answer: Callable[[PollContext], TrackerPage], told: str
+) -> None:
+    board = rig.add(Board())
+    board.answer = answer
+    async with rig.running(SLOW) as tracking:
+        await until(lambda: tracking.health() and tracking.health()[0][1].status == "Degraded")
+        ((_, health),) = tracking.health()
+    assert told in str(health.reason)
+    (_, place), asked = await rig.place(), len(board.asked)
+    assert asked == 1
+    assert place.fails == (told == "the house is closed")
 
 
 async def test_a_big_page_is_stored_in_units_of_some_and_in_order_of_priority(rig: Rig) -> None:

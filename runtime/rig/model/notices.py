@@ -36,7 +36,7 @@ class Subject:
 
 def notice(type_: str, body: Mapping[str, Any], subject: Subject) -> Notice | None:
     """The notice of an event, None where people need not know. Texts of agents and trackers are in it: clean it before use."""
-    if type_ not in _TABLE:
+    if type_ not in TOLD:
         return None
     kind, severity, head, text = _TABLE[type_]
     if type_ == "work_failed" and not body.get("terminal"):
@@ -83,3 +83,6 @@ _TABLE: dict[str, tuple[NoticeKind, Severity, str, Callable[[Mapping[str, Any]],
     "dependency_recovered": ("alarm", "info", "{name} is well again", _nothing),
     "plugin_faulted": ("alarm", "warning", "The plugin {name} is quarantined", _field("error")),
 }
+
+TOLD = frozenset(_TABLE)
+"""Types of events of which people may be told."""

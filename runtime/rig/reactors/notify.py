@@ -15,12 +15,13 @@ import msgspec
 from rig.clock import Clock, Micros, iso
 from rig.errors import NotSent, PluginError, RigError, VersionConflict
 from rig.ids import DEFAULT_TENANT
-from rig.model.events import TYPES, Event
+from rig.model import identity
+from rig.model.events import Event
 from rig.model.folds.issue import unapplied_key
 from rig.model.health import CheckResult
-from rig.model.notices import Notice, Subject, notice
+from rig.model.notices import TOLD, Notice, Subject, notice
 from rig.model.tables import ISSUES, UNAPPLIED
-from rig.outgoing import address_fault
+from rig.outgoing import LONGEST_REST, address_fault
 from rig.plugin.guarded import GuardedNotifier
 from rig.plugin.notifier import Notification
 from rig.store.port import Batch, Snapshot, Store
@@ -154,7 +155,7 @@ class Notify:
                 self._faults[name] = one_line(refusal.message)
                 if refusal.final:
                     break
-                rest = max(rest, refusal.retry_after or 0)
+                rest = max(rest, min(refusal.retry_after or 0, LONGEST_REST))
             except PluginError as error:
                 self._faults[name] = one_line(error.message)
             else:
@@ -174,18 +175,10 @@ class Notify:
             title=one_line(about.title),
             text=clean(about.text),
             url=told.url or self._public_url(),
-            issue=event.stream if _is_issue(event) else None,
+            issue=event.stream if identity.is_issue(event.stream) else None,
             at=iso(event.at),
             sent=self._clock.now() // 1_000_000,
         )
-
-
-def _is_issue(event: Event) -> bool:
-    return (
-        TYPES[event.type].family == "issue"
-        or event.type in ("question_asked", "question_expired", "work_failed", "work_completed")
-        or (event.type == "issue_forced_done")
-    )
 
 
 def _page(snapshot: Snapshot, after: int) -> tuple[list[Event], list[_Told]]:
@@ -193,7 +186,9 @@ def _page(snapshot: Snapshot, after: int) -> tuple[list[Event], list[_Told]]:
     page = snapshot.events(DEFAULT_TENANT, after, PAGE)
     told: list[_Told] = []
     for event in page:
-        row = snapshot.get(ISSUES, DEFAULT_TENANT, event.stream) if _is_issue(event) else None
+        if event.type not in TOLD:
+            continue
+        row = snapshot.get(ISSUES, DEFAULT_TENANT, event.stream)
         subject = Subject(event.stream, (row.title or "") if row else "", row is not None and row.state == "done")
         applied = snapshot.get(UNAPPLIED, DEFAULT_TENANT, unapplied_key(event.sequence)) is None
         found = notice(event.type, msgspec.json.decode(event.body or b"{}"), subject) if applied else None

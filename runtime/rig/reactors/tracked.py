@@ -42,7 +42,7 @@ def decide(snapshot: Snapshot, tracker: str, issues: Sequence[TrackedIssue | Tra
     found = Found()
     for issue in issues:
         if isinstance(issue, TrackedIssue) and (wrong := unusable(issue)):
-            found.faults[issue.id[:MAX_ID]] = wrong
+            found.faults[str(issue.id)[:MAX_ID]] = wrong
             continue
         stream = issue.stream if isinstance(issue, TrackedRow) else issue.identifier
         row = snapshot.get(ISSUES, DEFAULT_TENANT, stream)

@@ -9,8 +9,9 @@ import asyncio
 import hashlib
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import msgspec
 
@@ -23,7 +24,7 @@ from rig.model.rows import TrackedRow
 from rig.model.tracking import Rules, TrackedIssue, order
 from rig.plugin.guarded import GuardedTracker
 from rig.plugin.tracker import PollContext, TrackerPage
-from rig.reactors.tracked import Found, decide, missing, open_rows
+from rig.reactors.tracked import MAX_ID, Found, decide, missing, open_rows
 from rig.store.port import Snapshot, Store
 from rig.store.units import Timer, Unit
 from rig.text import one_line
@@ -47,6 +48,9 @@ LONGEST = 600.0
 LONGEST_REST = 3700
 """Seconds that a tracker may ask to be left alone: the hour of a rate limit."""
 SECOND: Micros = 1_000_000
+MOST_REFUSED = 1000
+"""Issues that can't be used of which a tracker is remembered to have told; the oldest go first."""
+T = TypeVar("T")
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -75,6 +79,9 @@ class Watch:
     """Set when somebody asks for a poll now."""
     error: str | None = None
     faults: dict[str, str] = field(default_factory=dict)
+    """What of it can't be read or used, as of the last round, by id."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Issues among them that Rig can't use: a tracker with a cursor tells of each only when it has changed."""
     polled_at: Micros | None = None
     """When it last answered."""
     due: Micros | None = None
@@ -173,14 +180,16 @@ class Tracking:
             except (VersionConflict, Overtaken):
                 log.debug("the tracker %s is polled by another daemon", name)
             except RigError as error:
+                watch.error = one_line(error.message)
                 log.warning("the tracker %s waits: %s", name, error.message)
                 await asyncio.sleep(LOOK * self._second)
             except Exception:
+                watch.error = "what it answered can't be used; the daemon's log says more"
                 log.exception("the tracker %s waits", name)
                 await asyncio.sleep(LOOK * self._second)
 
     async def _wait(self, watch: Watch, due: Micros, rest: Micros) -> None:
-        """Until it is due, or wished for and not resting; while its plugin is quarantined there is no poll to wait for."""
+        """Until it is due, or wished for and not resting."""
         resting = (rest - self._clock.now()) / SECOND
         if resting > 0:
             await asyncio.sleep(resting * self._second)
@@ -214,7 +223,8 @@ class Tracking:
         digest = _digest(rules, section.trusted_associations)
         if place.rules != digest:
             place = msgspec.structs.replace(place, cursor="", rules=digest)
-        reading = _Reading(self._store, self._clock, name, rules, timer, place)
+            watch.refused.clear()
+        reading = _Reading(self._store, self._clock, name, rules, timer, place, watch.refused)
         asked = self._clock.now()
         try:
             for _ in range(PAGES):
@@ -222,7 +232,7 @@ class Tracking:
                 context = PollContext(
                     reading.place.cursor, self._clock.now(), tuple(section.trusted_associations), rules.required_labels
                 )
-                page = await tracker.poll(context)
+                page = await _asked(tracker.poll(context))
                 again = await reading.take(page, as_of, self._pause(page))
                 if again or not page.more or page.wait:
                     break
@@ -230,8 +240,10 @@ class Tracking:
                 await self._check(tracker, reading)
         except (TrackerUnavailable, PluginError) as error:
             await self._failed(watch, reading, error)
-            return
-        watch.error, watch.faults, watch.polled_at = None, reading.faults, self._clock.now()
+        else:
+            watch.error, watch.polled_at = None, self._clock.now()
+        finally:
+            watch.faults = {**reading.faults, **watch.refused}
 
     async def _check(self, tracker: GuardedTracker, reading: "_Reading") -> None:
         """Ask for issues that wait or are worked on by their ids, a few at a time: a page tells nothing of one that is gone."""
@@ -239,7 +251,7 @@ class Tracking:
         as_of, rows = await self._store.read(
             lambda s: (s.as_of(DEFAULT_TENANT), open_rows(s, tracker.name, place.checked, CHECKED))
         )
-        found = {issue.id: issue for issue in await tracker.fetch([row.id for row in rows])}
+        found = {issue.id: issue for issue in await _asked(tracker.fetch([row.id for row in rows]))}
         listed: list[TrackedIssue | TrackedRow] = [found.get(row.id, row) for row in rows]
         done = rows[-1].id if len(rows) == CHECKED else ""
         place = msgspec.structs.replace(place, checked=done, checked_at=self._clock.now())
@@ -272,7 +284,10 @@ class Tracking:
 class _Reading:
     """The pages of one round, and the timer as it stands after each."""
 
-    def __init__(self, store: Store, clock: Clock, name: str, rules: Rules, timer: Timer, place: Place) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, name: str, rules: Rules, timer: Timer, place: Place, refused: dict[str, str]
+    ) -> None:
+        """``refused``: issues that can't be used, kept over rounds."""
         self._store = store
         self._clock = clock
         self.name = name
@@ -280,13 +295,17 @@ class _Reading:
         self.timer = timer
         self.place = place
         self.faults: dict[str, str] = {}
+        """What the tracker says of this round."""
+        self._refused = refused
 
     async def take(self, page: TrackerPage, as_of: int, pause: tuple[float, float]) -> bool:
         """Store what a page causes and go on to the next; True when the page must be asked for again."""
         issues: dict[str, TrackedIssue | TrackedRow] = {i.id: i for i in sorted(page.issues, key=order)}
-        self.faults |= {one_line(id): one_line(why) for id, why in page.faults.items()}
+        self.faults |= {_name(id): one_line(why) for id, why in page.faults.items()}
         if page.complete:
             shown = {**issues, **page.faults}
+            for id in self._refused.keys() - {_name(id) for id in shown}:
+                del self._refused[id]
             gone = await self._store.read(lambda s: missing(s, self.name, shown))
             issues |= {row.id: row for row in gone}
         now, (wait, rest) = self._clock.now(), pause
@@ -312,7 +331,11 @@ class _Reading:
             )
             if not standing:
                 raise Overtaken
-            self.faults |= {one_line(id): one_line(why) for id, why in found.faults.items()}
+            for issue in part:
+                self._refused.pop(_name(issue.id), None)
+            self._refused |= {_name(id): one_line(why) for id, why in found.faults.items()}
+            for id in [*self._refused][:-MOST_REFUSED]:
+                del self._refused[id]
             moved: Timer | None = None
             if move is not None:
                 place, due = move
@@ -340,8 +363,22 @@ class _Reading:
         raise Overtaken
 
     def _stands(self, snapshot: Snapshot) -> bool:
-        timer: Timer | None = snapshot.timer(DEFAULT_TENANT, self.timer.key)
-        return timer is not None and timer.due == self.timer.due
+        return snapshot.timer(DEFAULT_TENANT, self.timer.key) == self.timer
+
+
+async def _asked(answer: Awaitable[T]) -> T:
+    """A plugin's answer; whatever of Rig's errors it raises, it is the tracker that can't be read."""
+    try:
+        return await answer
+    except (TrackerUnavailable, PluginError):
+        raise
+    except RigError as error:
+        raise TrackerUnavailable(error.message) from error
+
+
+def _name(id: object) -> str:
+    """An id as it is shown."""
+    return one_line(str(id)[:MAX_ID])
 
 
 def _digest(rules: Rules, trusted: Sequence[str]) -> str:

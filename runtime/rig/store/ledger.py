@@ -1,8 +1,6 @@
 """Reading the ledger: sums over any window and filter, in one snapshot. Blocking; for a reader's thread."""
 
-import threading
-from collections.abc import Iterable, Iterator
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
 
 from rig.clock import Micros, iso
 from rig.model.rows import SpendRow, Spent
@@ -10,7 +8,6 @@ from rig.model.spend import DAY, account, spent
 from rig.model.tables import SPEND_BY_CATEGORY, SPEND_BY_DAY, SPEND_BY_REPO, USAGE, Query, Since, Table, Where
 from rig.store.port import Snapshot
 
-T = TypeVar("T")
 By = Literal["repo", "category"]
 _TOTALS: dict[By, Table[SpendRow]] = {"repo": SPEND_BY_REPO, "category": SPEND_BY_CATEGORY}
 
@@ -63,15 +60,6 @@ def _records(
     since = None if start is None else Since(USAGE, f"{by}_", start)
     newer: Where = () if start is None else (("last_at", ">=", start),)
     return snapshot.totals(Query(_TOTALS[by], tenant, (*newer, *filter_.where)), groups, since)
-
-
-def giving_way(items: Iterable[T], every: int) -> Iterator[T]:
-    """The items; after each ``every`` of them other threads may go on, which else wait 5 ms for the interpreter each time."""
-    never = threading.Event()
-    for number, item in enumerate(items, 1):
-        yield item
-        if number % every == 0:
-            never.wait(0.00001)  # long enough that a thread which waits for the interpreter wakes up and takes it
 
 
 def _less(total: Spent, part: Spent) -> Spent:

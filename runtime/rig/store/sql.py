@@ -128,9 +128,9 @@ def _order(query: Query[Any]) -> list[str]:
     return [*terms, "key DESC" if query.order and query.order[-1].startswith("-") else "key"]
 
 
-def _matching(query: Query[Any], where: Where, what: str) -> tuple[str, list[Any]]:
+def _matching(query: Query[Any], where: Where, what: str, tenant: str = "tenant = ?") -> tuple[str, list[Any]]:
     columns = {name for name, _ in query.table.columns}
-    sql = [f"SELECT {what} FROM {model_table(query.table.name)} WHERE tenant = ?"]
+    sql = [f"SELECT {what} FROM {model_table(query.table.name)} WHERE {tenant}"]
     arguments: list[Any] = [query.tenant]
     for column, operator, value in where:
         if column not in columns:
@@ -159,9 +159,9 @@ def totals(query: Query[Any], by: tuple[str, ...], since: Since | None) -> tuple
     columns = {name for name, _ in query.table.columns}
     if not by or not {*by, *query.table.sums} <= columns:
         raise KeyError(by)
-    rows, arguments = _matching(query, query.where, "*")
     groups, sums = [f"total.{name}" for name in by], [f"total.{name}" for name in query.table.sums]
     if since is None:
+        rows, arguments = _matching(query, query.where, "*")
         added = ", ".join(f"sum({name})" for name in sums)
         each = f"SELECT json_array({', '.join(groups)}, {added}) AS line FROM ({rows}) AS total GROUP BY {', '.join(groups)}"
     else:
@@ -171,8 +171,8 @@ def totals(query: Query[Any], by: tuple[str, ...], since: Since | None) -> tuple
         past = f"SELECT json_array({', '.join(groups)}, {grown}) FROM {model_table(since.history.name)} AS past WHERE {newest}"
         all_of_it = f"json_array({', '.join([*groups, *sums])})"
         # in the order in which they were opened, which is the history's: each page of it is read once, not for each total
-        mine = f"SELECT rowid FROM {model_table(query.table.name)} WHERE tenant = ?"
-        rows = rows.replace("tenant = ?", f"rowid IN ({mine})", 1)
+        in_order = f"rowid IN (SELECT rowid FROM {model_table(query.table.name)} WHERE tenant = ?)"
+        rows, arguments = _matching(query, query.where, "*", in_order)
         each = f"SELECT coalesce(({past}), {all_of_it}) AS line FROM ({rows}) AS total"
         arguments = [query.tenant, since.at, *arguments]
     return f"SELECT CAST('[' || coalesce(group_concat(line), '') || ']' AS BLOB) FROM ({each})", arguments

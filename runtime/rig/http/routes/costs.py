@@ -9,6 +9,7 @@ from aiohttp import web
 from rig.clock import Micros
 from rig.errors import BadRequest, NotFound
 from rig.http.ask import Ask
+from rig.http.readings import giving_way
 from rig.http.routes import lists
 from rig.model import facts, spend
 from rig.model.events import Event
@@ -28,7 +29,7 @@ async def get_usage(ask: Ask) -> web.StreamResponse:
 
     def job(snapshot: Snapshot) -> bytes:
         agents = views.usage(ledger.by_repo(snapshot, tenant, _start(ask, days), chosen))
-        return b"[%b]" % b",".join(map(msgspec.json.encode, ledger.giving_way(agents, 30)))
+        return b"[%b]" % b",".join(map(msgspec.json.encode, giving_way(agents, 30)))
 
     return ask.bytes(await _shared(ask, (days, chosen), job))
 
