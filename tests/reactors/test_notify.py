@@ -248,6 +248,32 @@ async def test_one_in_quarantine_keeps_its_notifications_until_it_is_let_out(rig
     assert (tried, got.id) == (2, "pager-10")
 
 
+async def test_one_that_is_switched_off_ends_in_the_middle_and_sends_it_again_when_it_is_on(rig: Rig) -> None:
+    ended = asyncio.Event()
+
+    class Hanging(Recorder):
+        async def send(self, notification: Notification) -> None:
+            try:
+                await super().send(notification)
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
+
+    await rig.post("ISSUE_APPROVED")
+    hanging = rig.add(Hanging())
+    async with rig.running() as notify:
+        await begun(rig)
+        await rig.post("ISSUE_DONE", 2)
+        await hanging.count(1)
+        del rig.notifiers["pager"]
+        async with asyncio.timeout(10):
+            await ended.wait()
+        assert notify.health() == []
+        pager = rig.add(Recorder())
+        (got,) = await pager.count(1)
+    assert got.id == hanging.got[0].id == "pager-10"
+
+
 async def test_what_is_a_day_old_is_not_sent(rig: Rig) -> None:
     await rig.post("ISSUE_APPROVED")
     pager = rig.add(Recorder())

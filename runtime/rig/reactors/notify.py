@@ -24,6 +24,7 @@ from rig.model.tables import ISSUES, UNAPPLIED
 from rig.outgoing import LONGEST_REST, address_fault
 from rig.plugin.guarded import GuardedNotifier
 from rig.plugin.notifier import Notification
+from rig.reactors.roster import serve_all
 from rig.store.port import Batch, Snapshot, Store
 from rig.store.units import Cursor, Unit
 from rig.text import clean, one_line
@@ -72,7 +73,6 @@ class Notify:
         self._public_url = public_url
         self._second = second
         self._news: dict[str, asyncio.Event] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._faults: dict[str, str] = {}
 
     def health(self) -> list[tuple[str, CheckResult]]:
@@ -89,30 +89,26 @@ class Notify:
 
     async def run(self) -> None:
         """Serve every notifier until cancelled."""
-        try:
-            while True:
-                for name in self._notifiers.keys() - self._tasks.keys():
-                    self._news[name] = asyncio.Event()
-                    self._tasks[name] = asyncio.ensure_future(self._serve(name))
-                await asyncio.sleep(LOOK)
-        finally:
-            for task in self._tasks.values():
-                task.cancel()
-            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await serve_all(lambda: self._notifiers, self._serve, look=LOOK * self._second)
 
     async def _serve(self, name: str) -> None:
-        while True:
-            try:
-                await self._follow(name)
-            except VersionConflict:  # another daemon was there
-                log.debug("the notifier %s goes on where another daemon is", name)
-            except RigError as error:
-                log.warning("notifications of %s wait: %s", name, error.message)
-            except Exception:
-                log.exception("notifications of %s wait", name)
-            await asyncio.sleep(LOOK * self._second)
+        news = self._news[name] = asyncio.Event()
+        try:
+            while True:
+                try:
+                    await self._follow(name, news)
+                except VersionConflict:  # another daemon was there
+                    log.debug("the notifier %s goes on where another daemon is", name)
+                except RigError as error:
+                    log.warning("notifications of %s wait: %s", name, error.message)
+                except Exception:
+                    log.exception("notifications of %s wait", name)
+                await asyncio.sleep(LOOK * self._second)
+        finally:
+            del self._news[name]
+            self._faults.pop(name, None)
 
-    async def _follow(self, name: str) -> None:
+    async def _follow(self, name: str, news: asyncio.Event) -> None:
         cursor, kept = f"notify:{name}", 0
 
         async def keep(new: int) -> None:
@@ -125,7 +121,7 @@ class Notify:
             await keep(newest)
         at = kept
         while True:
-            self._news[name].clear()
+            news.clear()
             page: list[Event]
             page, told = await self._store.read(partial(_page, after=at))
             for one in told:
@@ -135,7 +131,7 @@ class Notify:
             if at - kept >= BEHIND:
                 await keep(at)
             if len(page) < PAGE:
-                await self._news[name].wait()
+                await news.wait()
 
     async def _tell(self, name: str, told: _Told) -> bool:
         """Send until it is taken or given up; False when the notifier does not want it."""

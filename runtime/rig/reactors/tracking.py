@@ -24,6 +24,7 @@ from rig.model.rows import TrackedRow
 from rig.model.tracking import Rules, TrackedIssue, order
 from rig.plugin.guarded import GuardedTracker
 from rig.plugin.tracker import PollContext, TrackerPage
+from rig.reactors.roster import serve_all
 from rig.reactors.tracked import MAX_ID, Found, decide, missing, open_rows
 from rig.store.port import Snapshot, Store
 from rig.store.units import Timer, Unit
@@ -113,7 +114,6 @@ class Tracking:
         self._settings = settings
         self._second = second
         self._jitter = jitter
-        self._tasks: dict[str, asyncio.Task[None]] = {}
         self.watched: dict[str, Watch] = {}
 
     def wanted(self) -> list[str]:
@@ -149,23 +149,10 @@ class Tracking:
 
     async def run(self) -> None:
         """Poll every tracker until cancelled."""
-        try:
-            while True:
-                wanted = self.wanted()
-                for name in wanted:
-                    self.watched.setdefault(name, Watch())
-                    if name not in self._tasks or self._tasks[name].done():
-                        self._tasks[name] = asyncio.ensure_future(self._serve(name))
-                for name in self._tasks.keys() - set(wanted):
-                    self._tasks.pop(name).cancel()
-                await asyncio.sleep(LOOK * self._second)
-        finally:
-            for task in self._tasks.values():
-                task.cancel()
-            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await serve_all(self.wanted, self._serve, look=LOOK * self._second)
 
     async def _serve(self, name: str) -> None:
-        first, watch = True, self.watched[name]
+        first, watch = True, self.watched.setdefault(name, Watch())
         while True:
             try:
                 timer, place = await self._place(name)
