@@ -38,6 +38,7 @@ class Service:
         try:
             yield
         finally:
+            self.leave.set()
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
