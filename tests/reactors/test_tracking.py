@@ -21,10 +21,10 @@ from rig.model.tracking import TrackedIssue
 from rig.plugin.guard import Guard
 from rig.plugin.guarded import GuardedTracker
 from rig.plugin.tracker import PollContext, TrackerPage
-from rig.reactors.tracking import CHUNK, Place, Tracking
+from rig.reactors.tracking import CHUNK, TRIES, Place, Tracking
 from rig.store.log import Log
 from rig.store.memory import open_memory
-from rig.store.units import Timer, Unit
+from rig.store.units import Committed, Timer, Unit
 
 FAST = 0.0001
 SLOW = 1000.0
@@ -119,6 +119,21 @@ class Rig:
         async with self.running(second) as tracking:
             await until(lambda: all(w.polled_at is not None or w.error for w in tracking.watched.values()) and tracking.watched)
         assert all(self.trackers[name]._guard.calls > calls for name, calls in before.items())
+
+
+class Moving(Log):
+    """A store in which somebody else tells of an issue just before a unit that expects it is stored, some times."""
+
+    def __init__(self, store: Log, told: NewEvent, times: int) -> None:
+        self.__dict__.update(store.__dict__)
+        self.told = told
+        self.times = times
+
+    async def commit(self, unit: Unit) -> Committed:
+        if self.told.stream in unit.expect and self.times:
+            self.times -= 1
+            await super().commit(Unit(DEFAULT_TENANT, (self.told,)))
+        return await super().commit(unit)
 
 
 async def until(what: Callable[[], object]) -> None:
@@ -431,6 +446,37 @@ async def test_a_page_that_a_webhook_overtook_is_asked_for_again_with_the_same_c
         await until(lambda: len(board.asked) > 2)
     assert [c.cursor for c in board.asked[:3]] == ["", "1", "1"]
     assert await rig.types(1) == ["issue_approved", "issue_done", "issue_approved"]
+
+
+@pytest.mark.parametrize(("before", "after"), [([], []), (["ISSUE_APPROVED"], ["issue_edited"])])
+async def test_an_issue_that_a_webhook_tells_of_while_a_page_is_stored_is_judged_again(
+    rig: Rig, before: list[str], after: list[str]
+) -> None:
+    board = rig.add(Board(issue(1)))
+    for type_ in before:
+        await rig.post(type_, 1, title="Issue")
+    told = facts.parse(
+        {"type": "ISSUE_APPROVED", "repo": "acme/app", "issueNumber": 1, "title": "Issue" if before else "Issue 1"}
+    )
+    rig.store = moving = Moving(rig.store, NewEvent(told.stream, told.type.name, encode(told.body)), times=1)
+    async with rig.running(SLOW) as tracking:
+        await until(lambda: (watch := tracking.watched.get("board")) and (watch.polled_at or watch.error))
+        assert [result.status for _, result in tracking.health()] == ["Ok"]
+    assert (moving.times, len(board.asked)) == (0, 1)
+    assert await rig.types(1) == [*map(str.lower, before), "issue_approved", *after]
+
+
+async def test_a_tracker_whose_issues_keep_changing_says_so_and_is_left_alone_for_a_moment(rig: Rig) -> None:
+    board = rig.add(Board(issue(1)))
+    rig.store = moving = Moving(rig.store, NewEvent("acme/app#1", "branch_created", b"{}"), times=TRIES)
+    async with rig.running(SLOW) as tracking:
+        await until(partial(_failed, tracking))
+        await asyncio.sleep(0.05)
+        ((_, health),) = tracking.health()
+        assert (moving.times, len(board.asked)) == (0, 1)
+    assert health.reason == "its issues keep changing while they are judged"
+    await rig.round()
+    assert await rig.types(1) == ["branch_created"] * TRIES + ["issue_edited"]
 
 
 async def test_issues_that_wait_are_asked_for_by_their_ids_and_leave_the_queue_when_they_are_gone(rig: Rig) -> None:

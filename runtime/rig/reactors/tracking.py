@@ -17,7 +17,7 @@ import msgspec
 
 from rig.clock import Clock, Micros
 from rig.config import Settings
-from rig.errors import PluginError, RigError, TrackerUnavailable, VersionConflict
+from rig.errors import AlreadyExists, Conflict, PluginError, RigError, TrackerUnavailable, VersionConflict
 from rig.ids import DEFAULT_TENANT
 from rig.model.health import CheckResult
 from rig.model.rows import TrackedRow
@@ -164,7 +164,7 @@ class Tracking:
                 await self._wait(watch, due, place.rest)
                 watch.wanted.clear()
                 await self._round(name, timer, place)
-            except (VersionConflict, Overtaken):
+            except Overtaken:
                 log.debug("the tracker %s is polled by another daemon", name)
             except RigError as error:
                 watch.error = one_line(error.message)
@@ -257,7 +257,11 @@ class Tracking:
 
     async def _move(self, timer: Timer, place: Place, seconds: float) -> None:
         moved = Timer(timer.key, self._clock.now() + int(seconds * SECOND), msgspec.json.encode(place))
-        await self._store.commit(Unit(DEFAULT_TENANT, timers=(moved,), timers_fired=(timer,), operation="poll_tracker"))
+        unit = Unit(DEFAULT_TENANT, timers=(moved,), timers_fired=(timer,), operation="poll_tracker")
+        try:
+            await self._store.commit(unit)
+        except VersionConflict:
+            raise Overtaken from None
 
     def _interval(self) -> float:
         return self._settings().tracker.poll_interval_ms / 1000 * self._jitter()
@@ -342,12 +346,12 @@ class _Reading:
                 return found.stale
             try:
                 await self._store.commit(unit)
-            except VersionConflict:
+            except (VersionConflict, AlreadyExists):
                 continue
             if moved is not None:
                 self.timer, self.place = moved, place
             return found.stale
-        raise Overtaken
+        raise Conflict("its issues keep changing while they are judged")
 
     def _stands(self, snapshot: Snapshot) -> bool:
         return snapshot.timer(DEFAULT_TENANT, self.timer.key) == self.timer
