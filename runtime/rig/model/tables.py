@@ -227,7 +227,7 @@ TRACKED = Table(
     rows.TrackedRow,
     (("tracker", "TEXT"), ("stream", "TEXT")),
     lambda r: (r.tracker, r.stream),
-    (("tracker", "key"), ("stream",)),
+    (("tracker", "key"), ("stream", "key")),
 )
 OVERLAY = Table("overlay", rows.OverlayRow, (), lambda r: ())
 SEGMENTS = Table("segments", rows.SegmentRow, (("execution", "TEXT"),), lambda r: (r.execution,))

@@ -1,7 +1,8 @@
 """What a tracker's page causes: issues judged against their rows, as the events of one unit."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from heapq import nsmallest
 from typing import Any
 
 from rig.errors import RigError
@@ -10,12 +11,15 @@ from rig.model import delivery, facts, identity
 from rig.model.events import NewEvent, encode
 from rig.model.rows import TrackedRow
 from rig.model.states import WAITING, WORKING
-from rig.model.tables import ISSUES, TRACKED, Query
+from rig.model.tables import ISSUES, TRACKED, Query, R
 from rig.model.tracking import Judged, Rules, TrackedIssue, judge, judge_gone
 from rig.store.port import Snapshot
 
 STREAM = "trackers"
-PAGE = 500
+PAGE = 200
+"""Rows that are read at a time."""
+OPEN_STATES = tuple(sorted(WAITING | WORKING))
+"""States of issues that wait or are worked on."""
 MAX_ID = 200
 
 
@@ -40,17 +44,19 @@ class Found:
 def decide(snapshot: Snapshot, tracker: str, issues: Sequence[TrackedIssue | TrackedRow], rules: Rules, as_of: int) -> Found:
     """Judge issues as listed, and rows of issues that are not shown any more. ``as_of``: the log before the tracker was asked."""
     found = Found()
-    for issue in issues:
-        if isinstance(issue, TrackedIssue) and (wrong := unusable(issue)):
+    checked = [(issue, unusable(issue) if isinstance(issue, TrackedIssue) else None) for issue in issues]
+    usable = [issue for issue, wrong in checked if wrong is None]
+    rows = snapshot.found(ISSUES, DEFAULT_TENANT, [_stream(issue) for issue in usable])
+    told = snapshot.found(TRACKED, DEFAULT_TENANT, [_key(tracker, issue.id) for issue in usable])
+    for issue, wrong in checked:
+        if wrong is not None:
             found.faults[str(issue.id)[:MAX_ID]] = wrong
             continue
-        stream = issue.stream if isinstance(issue, TrackedRow) else issue.identifier
-        row = snapshot.get(ISSUES, DEFAULT_TENANT, stream)
+        stream = _stream(issue)
         if isinstance(issue, TrackedRow):
-            judged = judge_gone(row, issue, as_of, tracker)
+            judged = judge_gone(rows.get(stream), issue, as_of, tracker)
         else:
-            before = snapshot.get(TRACKED, DEFAULT_TENANT, f"{tracker}\n{issue.id}")
-            judged = judge(issue, row, before, rules, as_of, tracker)
+            judged = judge(issue, rows.get(stream), told.get(_key(tracker, issue.id)), rules, as_of, tracker)
         try:
             events = [*_events(stream, judged, tracker)]
         except RigError as error:
@@ -67,26 +73,42 @@ def decide(snapshot: Snapshot, tracker: str, issues: Sequence[TrackedIssue | Tra
 
 def missing(snapshot: Snapshot, tracker: str, shown: Mapping[str, object]) -> list[TrackedRow]:
     """Rows of a tracker whose ids are not among ``shown`` and are not known to be gone."""
-    return [row for row in _rows(snapshot, tracker) if row.id not in shown and row.phase != "gone"]
-
-
-def open_rows(snapshot: Snapshot, tracker: str, after: str, limit: int) -> list[TrackedRow]:
-    """The next rows after an id whose issues wait or are worked on."""
     found: list[TrackedRow] = []
-    for row in _rows(snapshot, tracker, after):
-        issue = snapshot.get(ISSUES, DEFAULT_TENANT, row.stream)
-        if issue is not None and issue.state in WAITING | WORKING and row.phase != "gone":
-            found.append(row)
-            if len(found) == limit:
-                break
+    query = Query(TRACKED, DEFAULT_TENANT, (("tracker", "=", tracker),), limit=PAGE, after_key=_key(tracker, ""))
+    while page := snapshot.page(query):
+        found += (row for _, row in page if row.id not in shown and row.phase != "gone")
+        query = replace(query, after_key=page[-1][0])
     return found
 
 
-def _rows(snapshot: Snapshot, tracker: str, after: str = "") -> Iterator[TrackedRow]:
-    key = f"{tracker}\n{after}"
-    while page := snapshot.page(Query(TRACKED, DEFAULT_TENANT, (("tracker", "=", tracker),), limit=PAGE, after_key=key)):
-        yield from (row for _, row in page)
-        key = page[-1][0]
+def open_rows(snapshot: Snapshot, tracker: str, after: str, limit: int) -> list[TrackedRow]:
+    """The next rows after an id whose issues wait or are worked on.
+
+    They are looked up from those issues: what waits is little, what a tracker ever told of is much.
+    """
+    found: list[TrackedRow] = []
+    for page in _pages(snapshot, Query(ISSUES, DEFAULT_TENANT, (("state", "in", OPEN_STATES),), ("repo", "number"), PAGE)):
+        streams = [stream for stream, _ in page]
+        for rows in _pages(snapshot, Query(TRACKED, DEFAULT_TENANT, (("stream", "in", streams),), ("stream",), PAGE)):
+            found += (row for _, row in rows if row.tracker == tracker and row.id > after and row.phase != "gone")
+    return nsmallest(limit, found, key=lambda row: row.id)
+
+
+def _pages(snapshot: Snapshot, query: Query[R]) -> Iterator[list[tuple[str, R]]]:
+    """All rows that a query with an order finds."""
+    while page := snapshot.page(query):
+        yield page
+        if len(page) < query.limit:
+            break
+        query = replace(query, offset=query.offset + query.limit)
+
+
+def _stream(issue: TrackedIssue | TrackedRow) -> str:
+    return issue.stream if isinstance(issue, TrackedRow) else issue.identifier
+
+
+def _key(tracker: str, issue: str) -> str:
+    return f"{tracker}\n{issue}"
 
 
 def _events(stream: str, judged: Judged, tracker: str) -> Iterator[NewEvent]:
