@@ -193,6 +193,16 @@ async def test_draining_ends_streams_and_stops_within_seconds(edge: Edge) -> Non
         await asyncio.open_connection("127.0.0.1", running.port)
 
 
+async def test_draining_ends_a_trace_of_plugins_at_once(edge: Edge) -> None:
+    """I32."""
+    async with serving(edge) as running:
+        trace = asyncio.ensure_future(talk(running, b"GET /api/v1/plugins/calls?wait=60 HTTP/1.1\r\n" + HOST + b"\r\n"))
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(2):
+            await running.stop()
+            assert status(await trace) == 200
+
+
 async def test_a_reader_that_takes_nothing_is_cut_off(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
     """I17."""
     from rig.http.routes import stream

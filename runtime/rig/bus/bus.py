@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from rig.bus.listener import Listener, Listeners
 from rig.bus.ring import Ring, RowEncoder
 from rig.model.events import Event
 
@@ -36,7 +37,7 @@ class Bus:
         self._wakes: dict[str, asyncio.Future[None]] = {}
         self._dirty: set[str] = set()
         self._tick: asyncio.TimerHandle | None = None
-        self._changes: dict[tuple[str, str, str | None], asyncio.Future[None]] = {}
+        self.listeners = Listeners()
         self.closed = False
         """True once the daemon stops: streams end and long polls answer."""
 
@@ -59,12 +60,7 @@ class Bus:
             shown = [(table, key, row) for (owner, table, key), row in rows.items() if owner == tenant and table in VIEWS]
             if ring.publish(its, shown) and tenant in self._wakes:
                 self._dirty.add(tenant)
-        if self._changes:
-            for tenant, table, key in rows:
-                for change in ((tenant, table, None), (tenant, table, key)):
-                    woken = self._changes.pop(change, None)
-                    if woken is not None and not woken.done():
-                        woken.set_result(None)
+        self.listeners.tell(rows)
         if self._dirty and self._tick is None:
             self._tick = asyncio.get_running_loop().call_later(TICK, self._flush)
 
@@ -78,28 +74,19 @@ class Bus:
         done, _ = await asyncio.wait((future,), timeout=timeout)
         return bool(done)
 
-    def changed(self, tenant: str, table: str, key: str | None = None) -> "asyncio.Future[None]":
-        """Done when a commit from now on changes a row of a read model, or the row of ``key`` where one is named.
-
-        It is shared, so wait on it without cancelling it.
-
-        Take it before looking at the rows: then no change between the look and the wait is missed.
-        """
-        future = self._changes.get((tenant, table, key))
-        if future is None or future.done():
-            future = self._changes[tenant, table, key] = asyncio.get_running_loop().create_future()
-            if self.closed:
-                future.set_result(None)
-        return future
+    def listener(self, tenant: str, *rows: tuple[str, str | None]) -> Listener:
+        """One that waits for rows of a tenant: (table, key), key None for any row of it."""
+        return Listener(self.listeners, [(tenant, *row) for row in rows])
 
     def close(self) -> None:
         """Wake everybody for the last time."""
         self.closed = True
         if self._tick is not None:
             self._tick.cancel()
-        for waiting in [*self._wakes.values(), *self._changes.values()]:
+        for waiting in self._wakes.values():
             if not waiting.done():
                 waiting.set_result(None)
+        self.listeners.close()
 
     def _make(self, tenant: str, newest: int) -> Ring:
         def encode(view: str, key: str, row: Any) -> Any:

@@ -187,7 +187,9 @@ class Serving:
         """Stop accepting, end streams and long polls, refuse what writes; requests under way go on."""
         for site in list(self.runner.sites):
             await site.stop()
-        self.runner.app[DEPS].bus.close()
+        deps = self.runner.app[DEPS]
+        deps.bus.close()
+        deps.plugins.calls.close()
 
     async def stop(self) -> None:
         """Drain, give requests under way a few seconds, close everything."""

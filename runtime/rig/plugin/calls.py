@@ -38,6 +38,7 @@ class CallLog:
         self._calls: deque[PluginCall] = deque(maxlen=KEPT)
         self._count = 0
         self._waiting: set[asyncio.Future[None]] = set()
+        self._closed = False
 
     def add(self, plugin: str, what: str, seconds: float, outcome: CallOutcome, error: str | None = None) -> None:
         """Remember a call and wake who waits for one."""
@@ -52,11 +53,11 @@ class CallLog:
         return found[:limit]
 
     async def wait(self, n: int, plugin: str | None, seconds: float) -> list[PluginCall]:
-        """The same, waiting for one to come for at most ``seconds``."""
+        """The same, waiting for one to come for at most ``seconds``, and no longer than the daemon serves."""
         deadline = asyncio.get_running_loop().time() + seconds
         while not (found := self.after(n, plugin)):
             left = deadline - asyncio.get_running_loop().time()
-            if left <= 0:
+            if left <= 0 or self._closed:
                 break
             waiter = asyncio.get_running_loop().create_future()
             self._waiting.add(waiter)
@@ -67,6 +68,12 @@ class CallLog:
             finally:
                 self._waiting.discard(waiter)
         return found
+
+    def close(self) -> None:
+        """Let nobody wait any more. Called on the loop."""
+        self._closed = True
+        for waiter in self._waiting:
+            _wake(waiter)
 
 
 def _wake(waiter: "asyncio.Future[None]") -> None:

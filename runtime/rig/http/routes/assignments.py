@@ -1,12 +1,13 @@
 """Handing out work: look, claim, renew, end."""
 
-import asyncio
+import math
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
 from rig.clock import iso
 from rig.errors import BadRequest, Forbidden, NotFound, StaleLease, Vetoed
+from rig.http import longpoll
 from rig.http.ask import Ask, outcome
 from rig.model import identity
 from rig.model.decide import issue as commands
@@ -20,8 +21,6 @@ from rig.model.tables import ENTRIES, ISSUES, LEASES, QUESTIONS, QUEUE, STEERS, 
 from rig.store.units import Claim, Committed, Outcome, Timer
 from rig.wire import views
 from rig.wire.shapes import answers, requests
-
-MAX_WAIT = 60
 
 
 async def get_next_assignment(ask: Ask) -> web.StreamResponse:
@@ -99,29 +98,20 @@ async def _wait_for(
     ask: Ask, agent: str | None, attempt: Callable[[], Awaitable[web.StreamResponse | None]]
 ) -> web.StreamResponse:
     """Try, and with ``?wait=`` try again whenever queue or agent's stream change or an issue's wait is over; 204 in the end."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + ask.integer("wait", 0, 0, MAX_WAIT)
-    while True:
-        changes = [ask.deps.bus.changed(ask.call.tenant, "queue")]
-        if agent is not None:
-            changes.append(ask.deps.bus.changed(ask.call.tenant, "streams", agent))
-        found = await attempt()
-        if found is not None:
-            return found
-        left = deadline - loop.time()
-        if left <= 0 or ask.deps.bus.closed:
-            return web.Response(status=204)
-        await asyncio.wait(changes, timeout=min(left, _due_in(ask)), return_when=asyncio.FIRST_COMPLETED)
+    rows = (("queue", None), *(() if agent is None else (("streams", agent),)))
+    wait = longpoll.seconds(ask)
+    found = await longpoll.until(ask, attempt, lambda answer: answer is not None, *rows, wait=wait, due_in=lambda: _due_in(ask))
+    return web.Response(status=204) if found is None else found
 
 
 def _due_in(ask: Ask) -> float:
-    """Seconds until the next waiting issue may be tried again; at most a minute."""
+    """Seconds until the next waiting issue may be tried again; infinite where there is none."""
     now = ask.deps.clock.now()
     query: Query[QueueRow] = Query(QUEUE, ask.call.tenant, (("ready", "=", 1), ("not_before", ">", now)), ("not_before",), 1)
     with ask.deps.store.snapshot() as snapshot:
         for _, row in snapshot.page(query):
             return max(0.01, (row.not_before - now) / 1e6)
-    return 60.0
+    return math.inf
 
 
 def lease_of(ask: Ask, agent: str | None, fence: int | None) -> tuple[LeaseRow, str, int]:

@@ -1,13 +1,12 @@
 """What waits for a person: lists, questions, answers."""
 
-import asyncio
-
 from aiohttp import web
 
 from rig.errors import Forbidden, NotFound
+from rig.http import longpoll
 from rig.http.ask import Ask, outcome
 from rig.http.routes import lists
-from rig.http.routes.assignments import MAX_WAIT, lease_of
+from rig.http.routes.assignments import lease_of
 from rig.model import identity
 from rig.model.decide import attention as settling
 from rig.model.decide import question as commands
@@ -47,19 +46,18 @@ async def ask_question(ask: Ask) -> web.StreamResponse:
 async def get_question(ask: Ask) -> web.StreamResponse:
     """``GET /api/v1/questions/{id}``; ``?wait=`` until it is no longer open."""
     tenant, key = ask.call.tenant, ask.path("id")
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + ask.integer("wait", 0, 0, MAX_WAIT)
-    while True:
-        changed = ask.deps.bus.changed(tenant, "questions", key)
+
+    async def look() -> QuestionRow:
         row: QuestionRow | None = ask.deps.store.get(QUESTIONS, tenant, key)
         if row is None:
             raise NotFound("no such question")
         if ask.identity.execution is not None and (ask.identity.lease is None or ask.identity.lease[0] != row.lease):
             raise Forbidden("an attempt may read its own questions only")
-        left = deadline - loop.time()
-        if row.state != "open" or left <= 0 or ask.deps.bus.closed:
-            return ask.answer(views.question(row))
-        await asyncio.wait((changed,), timeout=left)
+        return row
+
+    wait = longpoll.seconds(ask)
+    row = await longpoll.until(ask, look, lambda row: row.state != "open", ("questions", key), wait=wait)
+    return ask.answer(views.question(row))
 
 
 async def answer_question(ask: Ask) -> web.StreamResponse:

@@ -1,6 +1,5 @@
 """Issues: create, list, queue, trace, steer, abort, force done."""
 
-import asyncio
 from typing import Literal
 
 import msgspec
@@ -8,9 +7,9 @@ from aiohttp import web
 
 from rig.clock import iso
 from rig.errors import AlreadyExists, BadRequest, NotFound, VersionConflict
+from rig.http import longpoll
 from rig.http.ask import AS_OF, Ask, outcome
 from rig.http.routes import lists
-from rig.http.routes.assignments import MAX_WAIT
 from rig.model import facts, identity
 from rig.model.cycles import Cycles, waits_for
 from rig.model.decide import issue as commands
@@ -165,7 +164,7 @@ async def abort_issue(ask: Ask) -> web.StreamResponse:
 
 async def steer_issue(ask: Ask) -> web.StreamResponse:
     """``POST /api/v1/{id}/steer``: stored before it is answered, and told until an agent has it. A repeat says how it stands now."""
-    stream, wait = ask.path("id"), ask.integer("wait", 2, 0, MAX_WAIT)
+    stream, wait = ask.path("id"), longpoll.seconds(ask, 2)
     body = await ask.body(requests.Steer)
     known = ask.known_outcome()
     if known is None:
@@ -200,17 +199,14 @@ _STATUS: dict[str, Literal["delivered", "queued", "rejected"]] = {
 
 async def _steered(ask: Ask, key: str, wait: int) -> SteerRow:
     """A steer once it is pending no longer, or ``wait`` seconds have passed."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + wait
-    while True:
-        changed = ask.deps.bus.changed(ask.call.tenant, "steers", key)
+
+    async def look() -> SteerRow:
         row = ask.deps.store.get(STEERS, ask.call.tenant, key)
         if row is None:
             raise NotFound("no such issue")
-        left = deadline - loop.time()
-        if row.state != "pending" or left <= 0 or ask.deps.bus.closed:
-            return row
-        await asyncio.wait((changed,), timeout=left)
+        return row
+
+    return await longpoll.until(ask, look, lambda row: row.state != "pending", ("steers", key), wait=wait)
 
 
 def _aborted(status: str, again: bool, at: int) -> answers.Aborted:

@@ -6,6 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from rig.errors import Forbidden, MethodNotAllowed, NotFound, PluginError, VersionConflict
+from rig.http import longpoll
 from rig.http.ask import IDEMPOTENCY_KEY, Ask, outcome
 from rig.ids import DEFAULT_TENANT
 from rig.model.events import NewEvent, encode
@@ -28,7 +29,7 @@ async def list_plugins(ask: Ask) -> web.StreamResponse:
 
 async def list_plugin_calls(ask: Ask) -> web.StreamResponse:
     """``GET /api/v1/plugins/calls``: what ``rig plugin trace`` follows."""
-    after, wait = ask.integer("after", 0, 0, 2**53), ask.integer("wait", 0, 0, 60)
+    after, wait = ask.integer("after", 0, 0, 2**53), longpoll.seconds(ask)
     found = await ask.deps.plugins.calls.wait(after, ask.text("plugin"), wait)
     newest = found[-1].n if found else after
     return ask.answer(answers.PluginCalls(calls=[views.plugin_call(call, call.at) for call in found], newest=newest))

@@ -1,11 +1,9 @@
 """What waits for a reviewer."""
 
-import asyncio
-
 from aiohttp import web
 
+from rig.http import longpoll
 from rig.http.ask import Ask
-from rig.http.routes.assignments import MAX_WAIT
 from rig.model import identity
 from rig.model.rows import IssueRow
 from rig.model.tables import ISSUES, REVIEWS, Query
@@ -19,17 +17,12 @@ async def get_next_review(ask: Ask) -> web.StreamResponse:
     agent = ask.text("agentId")
     if agent is not None:
         identity.agent_stream(agent)
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + ask.integer("wait", 0, 0, MAX_WAIT)
-    while True:
-        changed = ask.deps.bus.changed(ask.call.tenant, "reviews")
-        found = _next(ask, agent)
-        if found is not None:
-            return ask.answer(views.review(found))
-        left = deadline - loop.time()
-        if left <= 0 or ask.deps.bus.closed:
-            return web.Response(status=204)
-        await asyncio.wait((changed,), timeout=left)
+
+    async def look() -> IssueRow | None:
+        return _next(ask, agent)
+
+    found = await longpoll.until(ask, look, lambda row: row is not None, ("reviews", None), wait=longpoll.seconds(ask))
+    return web.Response(status=204) if found is None else ask.answer(views.review(found))
 
 
 def _next(ask: Ask, agent: str | None) -> IssueRow | None:
