@@ -94,9 +94,8 @@ class Service:
         self._stack.callback(self.plugins.stop)
         self.live = LiveConfiguration(self._known_to_plugins(), self.store, self.secrets)
         self._stack.callback(self.store.listen(self.live.hear))
-        self._disabled = frozenset(start.settings.plugins.disabled)
-        self._switch_plugins(self.live.current)
-        self.live.on_change(self._switch_plugins)
+        self._follow_plugins()
+        self.live.on_change(lambda _: self._follow_plugins())
         self._refuse_open_bind()
         self.hooks = ConfiguredHooks(self._settings_now, self.plugins.webhook_sources, self.secrets, self.store)
         self.prices = PriceBook(
@@ -216,13 +215,9 @@ class Service:
         models = {name: p.registration.config for name, p in self.plugins.providers.items() if p.registration.config}
         return self.settings.knowing(providers=models, plugins=self.plugins.config_models())
 
-    def _switch_plugins(self, now: Configuration) -> None:
-        """Follow ``plugins.disabled`` where it was changed at run time, perhaps by another daemon."""
-        before, after = self._disabled, frozenset(now.settings.plugins.disabled)
-        self._disabled = after
-        known = {record.name for record in self.plugins.records()}
-        for name in known & (before ^ after):
-            self._background(self.plugins.switch(name, name in before), f"switching the plugin {name}")
+    def _follow_plugins(self) -> None:
+        """Let ``plugins.disabled`` hold where it was changed at run time, perhaps by another daemon."""
+        self._background(self.plugins.follow(lambda: self._settings_now().plugins.disabled), "switching plugins")
 
     def _make_system(self) -> System:
         return System(

@@ -97,6 +97,37 @@ def test_a_plugin_is_switched_off_and_on_and_the_overlay_remembers(tmp_path: Pat
         daemon.kill()
 
 
+MOODY = """
+import os
+import rig
+
+
+@rig.hookimpl
+def rig_register_notifiers(context):
+    if os.path.exists(__file__ + ".bad"):
+        raise LookupError("in a bad mood")
+    return []
+"""
+
+
+def test_a_plugin_that_cannot_be_let_in_is_tried_and_told_once(tmp_path: Path) -> None:
+    plugins = tmp_path / "plugins"
+    plugins.mkdir()
+    (plugins / "moody.py").write_text(MOODY)
+    config = "[plugins]\ndisabled = ['moody']\n"
+    with running(tmp_path / "d", config=config, arguments=("--plugins-dir", str(plugins))) as daemon:
+        (plugins / "moody.py.bad").touch()
+        refused = daemon.ask("POST", "/api/v1/plugins/moody/enable").json
+        assert (refused["state"], "LookupError: in a bad mood" in refused["last_error"]) == ("load_error", True)
+        assert daemon.ask("POST", "/api/v1/plugins/moody/disable").json["state"] == "disabled"
+        assert daemon.log.read_text().count("in a bad mood") == 1
+        (plugins / "moody.py.bad").unlink()
+        daemon.ask("PATCH", "/api/v1/config/overlay", {"path": "plugins.disabled", "value": []})
+        daemon.wait_for(
+            lambda: {r["name"]: r["state"] for r in daemon.ask("GET", "/api/v1/plugins").json}["moody"] == "enabled"
+        )
+
+
 def test_a_command_of_a_plugin_is_a_command_of_rig(tmp_path: Path) -> None:
     daemon = Daemon(tmp_path)
     shown = daemon.rig("price", "claude-sonnet-4-5", check=True).stdout

@@ -103,12 +103,11 @@ class Plugins(Protocol):
 
     def records(self) -> Sequence[PluginRecord]: ...
 
-    def check_switch(self, name: str, on: bool) -> None:
-        """Raise what ``switch`` would: NotFound, or Conflict where the plugin may not be let in."""
-        ...
+    async def switch(self, name: str, on: bool, say: Callable[[], Awaitable[None]]) -> PluginRecord:
+        """Let a plugin in or take it out, after ``say`` and only when that did not raise.
 
-    async def switch(self, name: str, on: bool) -> None:
-        """Let a plugin in or take it out; nothing when it is so already. Raises NotFound."""
+        Raises NotFound, or Conflict where the plugin may not be let in.
+        """
         ...
 
 
@@ -122,10 +121,7 @@ class NoPlugins:
     def records(self) -> Sequence[PluginRecord]:
         return ()
 
-    def check_switch(self, name: str, on: bool) -> None:
-        raise NotFound(f"there is no plugin {name!r}")
-
-    async def switch(self, name: str, on: bool) -> None:
+    async def switch(self, name: str, on: bool, say: Callable[[], Awaitable[None]]) -> PluginRecord:
         raise NotFound(f"there is no plugin {name!r}")
 
 

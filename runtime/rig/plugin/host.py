@@ -4,13 +4,11 @@ Made by the composition root; there is no other. Nothing here is global, so two 
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import EntryPoint
 from typing import Any
-
-from msgspec.structs import replace
 
 from rig.clock import Clock
 from rig.errors import ConfigError, Conflict, NotFound, PluginError
@@ -114,6 +112,10 @@ KINDS: tuple[Kind, ...] = (
 """What the daemon asks plugins for. Commands are the command line's (``rig.plugin.commands``)."""
 
 
+async def _silently() -> None:
+    return None
+
+
 class PluginHost:
     """Every plugin of the daemon and everything that they registered.
 
@@ -176,7 +178,24 @@ class PluginHost:
 
     def records(self) -> list[PluginRecord]:
         """A row for each plugin, by name."""
-        return [replace(_record(p), operations=self._operations(name)) for name, p in self._loader.plugins.items()]
+        return [self._record(plugin) for plugin in self._loader.plugins.values()]
+
+    def _record(self, plugin: Loaded) -> PluginRecord:
+        guard, dist = plugin.guard, plugin.entry.dist
+        state: Any = "quarantined" if plugin.state == "enabled" and guard.quarantined else plugin.state
+        return PluginRecord(
+            name=plugin.entry.name,
+            distribution=None if dist is None else dist.name,
+            version=None if dist is None else dist.version,
+            state=state,
+            hooks=plugin.hooks,
+            calls=guard.calls,
+            ms_per_call=guard.ms_per_call,
+            strikes=guard.strikes,
+            last_error=guard.last_error,
+            deprecated=tuple(f"{hook}: {note}" for hook in plugin.hooks if (note := HOOKS[hook].deprecated)),
+            operations=self._operations(plugin.entry.name),
+        )
 
     def _operations(self, plugin: str) -> tuple[OperationRecord, ...]:
         found = [g.operation for key, g in sorted(self.operations.items()) if key.partition("/")[0] == plugin]
@@ -215,24 +234,50 @@ class PluginHost:
 
     # Switching plugins off and on
 
-    def disable(self, name: str) -> PluginRecord:
-        """Take a plugin out: nothing calls it any more, but what runs goes on to its end. Raises NotFound."""
-        plugin = self._plugin(name)
-        for hook, key in self._owned.get(name, {}):
+    async def switch(self, name: str, on: bool, say: Callable[[], Awaitable[None]] = _silently) -> PluginRecord:
+        """Let a plugin in, or out of its quarantine, or take it out, because somebody wants it so; one that could not be loaded is tried again.
+
+        One switch at a time. ``say`` is awaited before anything is done: when it raises, nothing is. Raises NotFound, Conflict.
+        Whether it could be loaded is in the record.
+        """
+        async with self._switching:
+            plugin = self._plugin(name)
+            if on and not self._loader.allowed(name):
+                raise Conflict(f"plugins.allow or RIG_LOAD_PLUGINS leaves {name} out")
+            await say()
+            await self._turn(plugin, on)
+            return self._record(plugin)
+
+    async def follow(self, disabled: Callable[[], Collection[str]]) -> None:
+        """Switch what ``plugins.disabled`` says otherwise by now, whoever changed it.
+
+        What was switched meanwhile is left as it is, also when it could not be loaded.
+        """
+        async with self._switching:
+            out = disabled()
+            for name, plugin in self._loader.plugins.items():
+                on = name not in out
+                if self._loader.allowed(name) and (plugin.state == "disabled") is on:
+                    await self._turn(plugin, on)
+
+    async def _turn(self, plugin: Loaded, on: bool) -> None:
+        if on:
+            await asyncio.to_thread(self._enable, plugin)
+        else:
+            self._disable(plugin)
+
+    def _disable(self, plugin: Loaded) -> None:
+        """Take a plugin out: nothing calls it any more, but what runs goes on to its end."""
+        for hook, key in self._owned.get(plugin.entry.name, {}):
             self._registries[hook].pop(key, None)
         self._loader.disable(plugin)
-        return _record(plugin)
 
-    def enable(self, name: str) -> PluginRecord:
-        """Let a plugin in, or out of its quarantine; blocking, call it off the loop. Raises NotFound, Conflict.
-
-        One that was never loaded is loaded now; whether that worked is in its record.
-        """
-        self.check_switch(name, True)
-        plugin = self._plugin(name)
+    def _enable(self, plugin: Loaded) -> None:
+        """Let a plugin in; blocking. One that was never loaded is loaded now."""
+        name = plugin.entry.name
         plugin.guard.release()
         if plugin.state == "enabled":
-            return _record(plugin)
+            return
         self._loader.enable(plugin)
         if plugin.process is not None:
             self._owned.pop(name, None)  # its proxies know the process that was stopped
@@ -240,21 +285,6 @@ class PluginHost:
             self._registries[hook].setdefault(key, thing)
         if name not in self._owned:
             self._register(plugin)
-        return _record(plugin)
-
-    def check_switch(self, name: str, on: bool) -> None:
-        """Raise what switching the plugin would: NotFound, or Conflict where it may not be let in."""
-        self._plugin(name)
-        if on and not self._loader.allowed(name):
-            raise Conflict(f"plugins.allow or RIG_LOAD_PLUGINS leaves {name} out")
-
-    async def switch(self, name: str, on: bool) -> None:
-        """Enable or disable a plugin, off the loop where it has to be loaded; one switch at a time. Raises NotFound."""
-        async with self._switching:
-            if on:
-                await asyncio.to_thread(self.enable, name)
-            else:
-                self.disable(name)
 
     def _plugin(self, name: str) -> Loaded:
         plugin = self._loader.plugins.get(name)
@@ -299,20 +329,3 @@ class PluginHost:
             self._owned[name] = owned
             for (hook, key), guarded in owned.items():
                 self._registries[hook][key] = guarded
-
-
-def _record(plugin: Loaded) -> PluginRecord:
-    guard, dist = plugin.guard, plugin.entry.dist
-    state: Any = "quarantined" if plugin.state == "enabled" and guard.quarantined else plugin.state
-    return PluginRecord(
-        name=plugin.entry.name,
-        distribution=None if dist is None else dist.name,
-        version=None if dist is None else dist.version,
-        state=state,
-        hooks=plugin.hooks,
-        calls=guard.calls,
-        ms_per_call=guard.ms_per_call,
-        strikes=guard.strikes,
-        last_error=guard.last_error,
-        deprecated=tuple(f"{hook}: {note}" for hook in plugin.hooks if (note := HOOKS[hook].deprecated)),
-    )

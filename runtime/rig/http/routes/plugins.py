@@ -46,10 +46,13 @@ async def disable_plugin(ask: Ask) -> web.StreamResponse:
 
 
 async def _switch(ask: Ask, *, on: bool) -> web.StreamResponse:
-    """Say it in the log, and in the overlay where it is not so already, and only then do it: what the log refuses has no effect."""
     name = ask.path("name")
-    plugins = ask.deps.plugins
-    plugins.check_switch(name, on)
+    record = await ask.deps.plugins.switch(name, on, lambda: _say(ask, name, on))
+    return await ask.remember(outcome(views.plugin(record)))
+
+
+async def _say(ask: Ask, name: str, on: bool) -> None:
+    """Say it in the log, and in the overlay where it is not so already: what the log refuses has no effect."""
     for _ in range(_TRIES):
         row = ask.deps.store.get(OVERLAY, DEFAULT_TENANT, "overlay")
         values: dict[str, Any] = deepcopy(dict(row.values)) if row is not None else {}
@@ -64,13 +67,10 @@ async def _switch(ask: Ask, *, on: bool) -> web.StreamResponse:
             expect = {"config": row.version if row is not None else 0}
         try:
             await ask.record(*events, expect=expect, tenant=DEFAULT_TENANT)
-            break
         except VersionConflict:
             continue
-    else:
-        raise VersionConflict("the overlay is being changed by others; try again")
-    await plugins.switch(name, on)
-    return await ask.remember(outcome(views.plugin(next(r for r in plugins.records() if r.name == name))))
+        return
+    raise VersionConflict("the overlay is being changed by others; try again")
 
 
 async def query_plugin(ask: Ask) -> web.StreamResponse:
