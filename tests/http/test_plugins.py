@@ -38,6 +38,8 @@ async def greet(request):
         return {object()}
     if request.query["name"] == "bad":
         raise LookupError("secret")
+    if request.query["name"] == "mute":
+        raise LookupError("half a character: \\ud800")
     return "hello " + request.query["name"]
 
 
@@ -131,6 +133,14 @@ async def test_calls_are_followed_as_they_end(edge: Edge) -> None:
     await edge.get("/x/acme/greet?name=Ada")
     _, answer = await waiting
     assert [(c["what"], c["outcome"]) for c in answer["calls"]] == [("x/acme/greet", "ok")]
+
+
+async def test_an_error_that_json_cannot_say_is_shown_all_the_same(edge: Edge) -> None:
+    assert (await edge.get("/x/acme/greet?name=mute"))[0] == 503
+    _, rows = await edge.get("/api/v1/plugins")
+    assert rows[0]["last_error"].startswith("x/acme/greet: LookupError: half a character: \ufffd (strange_ops.py:")
+    _, answer = await edge.get("/api/v1/plugins/calls")
+    assert answer["calls"][-1]["error"] in rows[0]["last_error"]
 
 
 async def written(edge: Edge, type_: str) -> list[Event]:

@@ -80,7 +80,15 @@ async def _well() -> str | None:
 
 async def test_what_the_daemon_could_not_say_raises_there_too(make_host: MakeHost) -> None:
     found = await look(make_host(CHECKER.replace("BODY", "await context.store_ping()")), store=OSError("gone"))
-    assert (found.status, found.reason) == ("Unreachable", "check failed: Answered")
+    assert (found.status, found.reason) == ("Unreachable", "check failed: RuntimeError")
+
+
+@pytest.mark.rule("R0-11")
+async def test_what_it_raises_is_told_as_of_any_other_with_the_line_of_its_own_code(make_host: MakeHost) -> None:
+    host = make_host(CHECKER.replace("BODY", "raise LookupError('a long story ' * 100)"))
+    assert (await look(host)).reason == "check failed: LookupError"
+    error = host.records()[0].last_error or ""
+    assert (error[:40], error[-12:]) == ("odd.check: LookupError: a long story a l", "… (odd.py:6)")
 
 
 async def test_a_process_that_exits_is_a_strike_and_is_started_again(make_host: MakeHost) -> None:
@@ -119,8 +127,8 @@ async def test_a_check_that_hangs_its_process_does_not_hang_the_daemon(make_host
 async def test_an_iterator_that_is_empty_there_is_its_fault_and_holds_up_nobody(make_host: MakeHost) -> None:
     host = make_host(CHECKER.replace("async def", "def").replace("BODY", "return next(iter(()))"))
     found = await asyncio.wait_for(look(host), 10)
-    assert (found.status, found.reason) == ("Unreachable", "check failed: Answered")
-    assert host.records()[0].last_error == "odd.check: Answered: RuntimeError: raised StopIteration"
+    assert (found.status, found.reason) == ("Unreachable", "check failed: RuntimeError")
+    assert host.records()[0].last_error == "odd.check: RuntimeError: raised StopIteration (odd.py:6)"
 
 
 async def test_what_it_prints_does_not_come_between(make_host: MakeHost) -> None:

@@ -18,11 +18,11 @@ GOOD = "@rig.hookimpl\ndef rig_before_dispatch():\n    return None"
 class Switched:
     """A host whose plugins ``broken`` and ``good`` are disabled at first, and what it is told of faults."""
 
-    def __init__(self, make_plugin: MakePlugin, **settings: frozenset[str]) -> None:
+    def __init__(self, make_plugin: MakePlugin, allow: frozenset[str] | None = None) -> None:
         self.faults: list[Fault] = []
         self.disabled = {"broken", "good"}
         self.host = PluginHost(
-            PluginSettings(disabled=frozenset(self.disabled), **settings),
+            PluginSettings(disabled=frozenset(self.disabled), allow=allow),
             entries=[make_plugin("broken", BROKEN), make_plugin("good", GOOD)],
             on_fault=self.faults.append,
         )

@@ -17,7 +17,7 @@ import msgspec
 from rig.errors import NotSent, TrackerUnavailable
 from rig.plugin import admission, contexts, parcels
 from rig.plugin.files import FileEntry
-from rig.plugin.guard import describe, in_thread
+from rig.plugin.guard import Guard, in_thread
 from rig.plugin.loader import Loader, PluginSettings
 from rig.plugin.marker import PROJECT
 
@@ -35,6 +35,8 @@ class Child:
 
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
+        self._guard = Guard("")
+        """The plugin's, once it is loaded."""
         self._things: dict[tuple[str, str], Any] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
@@ -45,6 +47,7 @@ class Child:
         loader = Loader(PluginSettings(config={opening.name: opening.config}), [entry])
         loader.load()
         plugin = loader.plugins[opening.name]
+        self._guard = plugin.guard
         for hook in plugin.hooks:
             if hook not in KINDS:
                 loader.fail(plugin, "load_error", f"{hook} is not for a plugin in a process of its own")
@@ -97,7 +100,7 @@ class Child:
         except TrackerUnavailable as refusal:
             self._say(parcels.Answer(ask.id, error=refusal.message, unavailable=True, rest=refusal.retry_after))
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything, and the daemon is told
-            self._say(parcels.Answer(ask.id, error=describe(error)))
+            self._say(parcels.Answer(ask.id, error=self._guard.told(error)))
         else:
             self._say(parcels.Answer(ask.id, said))
         finally:

@@ -10,7 +10,6 @@ import contextlib
 import contextvars
 import dataclasses
 import inspect
-import re
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -21,7 +20,7 @@ from typing import Any
 from rig.errors import Busy, PluginError, RigError
 from rig.plugin.calls import CallLog, CallOutcome
 from rig.plugin.contexts import Fault
-from rig.plugin.implementations import place
+from rig.plugin.raised import Died, describe, headline, told
 from rig.quota import WRITING, Quota
 
 STRIKES = 5
@@ -35,12 +34,6 @@ FAREWELL = 1.0
 
 FLOOD = 1000
 """Log records beyond its quota that a call may leave before that is a fault."""
-
-MAX_ERROR = 300
-
-
-class Died(Exception):
-    """The process of an isolated plugin ended; always a strike."""
 
 
 def handed(value: Any) -> Any:
@@ -61,17 +54,6 @@ def handed(value: Any) -> Any:
     return value
 
 
-def describe(error: BaseException) -> str:
-    """An exception as one short line: its name, and its text where it has one."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}"[:MAX_ERROR] if text else type(error).__name__
-
-
-def headline(error: str) -> str:
-    """What anybody may read of such a line: without the exception's text, and without its place."""
-    return re.split(": | [(]", error)[0]
-
-
 def in_thread(function: Callable[..., Any], *args: Any) -> "Future[Any]":
     """Run ``function`` on a daemon thread of its own, so that one which never ends holds up neither others nor the exit.
 
@@ -85,7 +67,7 @@ def in_thread(function: Callable[..., Any], *args: Any) -> "Future[Any]":
         try:
             result = context.run(function, *args)
         except StopIteration as error:
-            future.set_exception(RuntimeError(f"raised {describe(error)}"))
+            future.set_exception(RuntimeError(f"raised {describe(error)}").with_traceback(error.__traceback__))
         except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, and whoever waits gets it
             future.set_exception(error)
         else:
@@ -236,13 +218,12 @@ class Guard:
 
     def told(self, error: BaseException) -> str:
         """An error of the plugin, with its own line that it passed last."""
-        where = place(error, self.package)
-        return f"{describe(error)} ({where})" if where else describe(error)
+        return told(error, self.package)
 
     def fault(self, what: str, error: str, *, strike: bool = True, began: float | None = None) -> PluginError:
         """Record a fault, tell ``on_fault``, and give the error to raise, which names plugin, call and exception but not its text."""
-        self._note(what, time.monotonic() if began is None else began, "fault", error[:MAX_ERROR])
-        self.last_error = f"{what}: {error}"[:MAX_ERROR]
+        self._note(what, time.monotonic() if began is None else began, "fault", error)
+        self.last_error = f"{what}: {error}"
         if strike:
             self.strikes += 1
             self.quarantined = self.quarantined or self.strikes >= self._limit

@@ -11,6 +11,7 @@ from rig.model import health
 from rig.model.health import CheckResult, Dependency, HealthReport, NothingToCheck
 from rig.plugin.contexts import HealthChecker, HealthContext
 from rig.plugin.guard import Guard
+from rig.plugin.raised import describe, headline
 
 DEADLINE = 2.0
 """Seconds that a check may take (R0-9)."""
@@ -74,7 +75,7 @@ def _result(task: "asyncio.Task[CheckResult | NothingToCheck]") -> CheckResult |
     if isinstance(error, PluginError) and error.__cause__ is not None:
         error = error.__cause__  # what the checker itself raised
     if error is not None:
-        return CheckResult("Unreachable", f"check failed: {type(error).__name__}")
+        return CheckResult("Unreachable", f"check failed: {headline(describe(error))}")
     answer: object = task.result()
     if isinstance(answer, NothingToCheck):
         return answer

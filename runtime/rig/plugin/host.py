@@ -16,7 +16,7 @@ from rig.model.health import CheckResult
 from rig.plugin import admission, contexts
 from rig.plugin.calls import CallLog
 from rig.plugin.contexts import Fault
-from rig.plugin.guard import Guard, headline
+from rig.plugin.guard import Guard
 from rig.plugin.guarded import (
     GuardedNotifier,
     GuardedOperation,
@@ -30,6 +30,7 @@ from rig.plugin.health import HealthBoard, Watched
 from rig.plugin.hookspecs import HOOKS
 from rig.plugin.isolated import PROXIES, PluginProcess
 from rig.plugin.loader import Loaded, Loader, PluginSettings, strict_faults
+from rig.plugin.raised import headline
 from rig.plugin.record import BROKEN, OperationRecord, PluginRecord
 
 

@@ -4,7 +4,6 @@ import inspect
 from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
-from traceback import walk_tb
 from types import ModuleType
 from typing import Any
 
@@ -39,13 +38,3 @@ def _wrong(module: ModuleType, name: str, function: Callable[..., Any]) -> str |
     if set(needed) - {ARGUMENT}:
         return f"{name} takes {', '.join(needed)}; its one argument must be called {ARGUMENT}"
     return None
-
-
-def place(error: BaseException, package: str) -> str:
-    """``FILE:LINE`` where a plugin's package was when an error passed through it; empty when it was not there."""
-    lines = [
-        f"{Path(frame.f_code.co_filename).name}:{line}"
-        for frame, line in walk_tb(error.__traceback__)
-        if str(frame.f_globals.get("__name__", "")).partition(".")[0] == package
-    ]
-    return lines[-1] if lines else ""

@@ -22,8 +22,8 @@ from rig.model.tracking import TrackedIssue
 from rig.plugin import parcels
 from rig.plugin.contexts import HealthContext
 from rig.plugin.files import FileEntry
-from rig.plugin.guard import Died
 from rig.plugin.notifier import Notification
+from rig.plugin.raised import Answered, Died
 from rig.plugin.steps import StepContext, StepResult
 from rig.plugin.tracker import PollContext, TrackerPage
 from rig.text import one_line
@@ -34,13 +34,6 @@ ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH", "
 """What a plugin's process gets of the daemon's environment: nothing that is secret."""
 LINES = 200
 """Lines of a plugin's own output that reach the daemon's log for each of its processes, beside the last one's count."""
-
-
-class Answered(Exception):
-    """What the plugin raised in its process, as its name and text."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 @dataclass

@@ -26,9 +26,10 @@ from rig.plugin import hookspecs
 from rig.plugin.calls import CallLog
 from rig.plugin.contexts import Fault
 from rig.plugin.files import FileEntry, file_entries
-from rig.plugin.guard import STRIKES, Died, Guard, describe, in_thread
+from rig.plugin.guard import STRIKES, Guard, in_thread
 from rig.plugin.implementations import misuse
 from rig.plugin.marker import PROJECT
+from rig.plugin.raised import Died, describe
 
 if TYPE_CHECKING:
     from rig.plugin.isolated import PluginProcess

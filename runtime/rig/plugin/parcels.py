@@ -63,7 +63,7 @@ class Answer(msgspec.Struct):
     id: int
     answer: Any = None
     error: str | None = None
-    """``Name: text`` of what was raised."""
+    """``Name: text (FILE:LINE)`` of what was raised."""
     not_sent: bool = False
     """Whether that was a NotSent, whose fields are these."""
     retry_after: int | None = None
