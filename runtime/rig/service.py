@@ -199,9 +199,9 @@ class Service:
         return provider, provider.configure(self._settings_now().providers.get(name))
 
     def _load_plugins(self, settings: Settings) -> PluginHost:
-        section = settings.plugins
-        tables = {**section.model_dump(), **(section.model_extra or {})}
-        known = replace(PluginSettings.of(tables), secret=lambda text: resolve(text, DEFAULT_TENANT, self.secrets))
+        known = replace(
+            PluginSettings.of(settings.plugins.whole()), secret=lambda text: resolve(text, DEFAULT_TENANT, self.secrets)
+        )
         host = PluginHost(known, on_fault=self.faults.plugin)
         host.load()
         for record in host.records():

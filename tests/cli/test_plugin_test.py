@@ -1,6 +1,7 @@
 """``rig plugin test``: any plugin is held to the contracts, and nothing that it does ends the run."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,18 @@ def rig_register_health_checkers():
     return [Checker()]
 """
 
+PROVIDER = """
+import rig
+
+class Quick:
+    async def run(self, session):
+        return rig.SessionResult(True)
+
+@rig.hookimpl
+def rig_register_providers(context):
+    return [rig.ProviderRegistration({!r}, Quick())]
+"""
+
 
 def one_file(folder: Path, code: str) -> str:
     file = folder / "odd.py"
@@ -50,7 +63,7 @@ def test_a_good_project_passes_and_says_so(tmp_path: Path) -> None:
     head, *lines = found.stdout.splitlines()
     assert head.split() == ["KIND", "CHECK", "RESULT", "SECONDS"]
     assert {line.split()[0] for line in lines} == {"plugin", "step"}
-    assert found.stderr == "acme: 10 ok\n"
+    assert found.stderr == "acme: 11 ok\n"
 
 
 def test_what_a_plugin_fails_is_named_with_its_reason(tmp_path: Path) -> None:
@@ -67,7 +80,7 @@ def test_a_plugin_that_ends_its_process_fails_the_check_and_the_rest_is_run(tmp_
     found, rows = ran(one_file(tmp_path, code))
     assert found.return_value == 1
     ended = {row["check"]: row["verdict"] for row in rows}
-    assert len(ended) == len(rows) == 11
+    assert len(ended) == len(rows) == 12
     assert ended["it loads"] == "ok"
     reasons = {row["reason"] for row in rows if row["verdict"] == "failed"}
     assert reasons == {"its process ended with 7: last words"}
@@ -144,3 +157,35 @@ def test_what_a_webhooks_sender_sends_is_asked_for_where_it_can_only_be_guessed(
     found, rows = ran(str(tmp_path / "acme"))
     assert found.return_value == 0
     assert {row["reason"] for row in rows if row["verdict"] == "skipped"} == {"what its sender sends is not known: set bodies"}
+
+
+@pytest.mark.parametrize(
+    ("name", "provider", "wrong"),
+    [
+        (
+            "mock",
+            "fresh",
+            r"mock: 2 plugins are called mock: the file mock.py and rig_mock of rigtui \S+ None of them is loaded: ",
+        ),
+        (
+            "zebra",
+            "mock",
+            r"zebra: rig_register_providers: 'mock' is registered already by the plugin mock \(rig_mock of rigtui ",
+        ),
+        ("aardvark", "mock", r"mock: .*'mock' is registered already by the plugin aardvark \(the file aardvark.py\)"),
+        ("zebra", "fresh", ""),
+    ],
+)
+def test_a_name_that_a_plugin_of_this_place_has_already_is_said(tmp_path: Path, name: str, provider: str, wrong: str) -> None:
+    (tmp_path / f"{name}.py").write_text(PROVIDER.format(provider))
+    _, rows = ran(str(tmp_path / f"{name}.py"))
+    (row,) = [row for row in rows if row["check"] == "it is loaded beside those installed here"]
+    assert row["verdict"] == ("failed" if wrong else "ok")
+    assert re.match(wrong, row["reason"])
+
+
+def test_a_command_of_rigs_own_name_is_said(tmp_path: Path) -> None:
+    code = "import rig, click\n@rig.hookimpl\ndef rig_register_commands():\n    return [click.Command('queue', lambda: None)]\n"
+    _, rows = ran(one_file(tmp_path, code))
+    failed = [row["reason"] for row in rows if row["check"] == "it is loaded beside those installed here"]
+    assert failed == ["odd: rig_register_commands: rig queue is a command of Rig's own"]

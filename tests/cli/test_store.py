@@ -195,3 +195,24 @@ def test_plugins_are_listed_without_a_daemon(rig: Rig) -> None:
     assert {"checks", "claude", "command", "github", "mock"} <= set(
         rig("plugin", "list", "--offline", "-o", "id").output.split()
     )
+    rows = {row["name"]: row for row in json.loads(rig("plugin", "list", "--offline", "-o", "json").output)}
+    assert rows["genai-prices"]["operations"][0]["name"] == "price"
+
+
+def test_names_that_two_plugins_want_are_listed_without_a_daemon(rig: Rig, tmp_path: Path) -> None:
+    (tmp_path / "rig.toml").write_text('[plugins]\ndir = "."\n')
+    (tmp_path / "mock.py").write_text("raise RuntimeError('imported')")
+    command = "import rig, click\n@rig.hookimpl\ndef rig_register_commands(context):\n    return [click.Command({!r}, lambda: None)]\n"
+    for file, name in (("hides", "queue"), ("one", "greet"), ("two", "greet")):
+        (tmp_path / f"{file}.py").write_text(command.format(name))
+    rows = {row["name"]: row for row in json.loads(rig("plugin", "list", "--offline", "-o", "json").output)}
+    assert {n: rows[n]["state"] for n in ("mock", "hides", "one", "two")} == {
+        "mock": "load_error",
+        "hides": "load_error",
+        "one": "enabled",
+        "two": "load_error",
+    }
+    assert "2 plugins are called mock: the file mock.py and rig_mock of rigtui" in rows["mock"]["last_error"]
+    assert rows["hides"]["last_error"] == "rig_register_commands: rig queue is a command of Rig's own"
+    assert "'greet' is registered already by the plugin one (the file one.py)" in rows["two"]["last_error"]
+    assert "plugin two: rig_register_commands: 'greet'" in rig("no-such-command").stderr

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
 
+import psutil
 import pytest
 
 from rig.clock import ManualClock
@@ -156,6 +157,43 @@ async def test_a_step_runs_there_with_its_parameters_checked(make_host: MakeHost
     result = await step.run(StepContext("r", "s", 1, {"n": 21}))
     assert result.outputs["n"] == 42
     assert result.outputs["pid"] != __import__("os").getpid()
+
+
+async def test_one_that_is_refused_leaves_no_process_behind(tmp_path: Path) -> None:
+    code = "import rig, os\n" + dedent(CHECKER.replace("BODY", "return rig.CheckResult('Degraded', str(os.getpid()))"))
+    for name in ("first", "second"):
+        (tmp_path / f"{name}.py").write_text(code)
+    host = PluginHost(
+        PluginSettings(folder=tmp_path, config={n: {"isolate": "process"} for n in ("first", "second")}), entries=[]
+    )
+    try:
+        host.load()
+        assert {r.name: r.state for r in host.records()} == {"first": "enabled", "second": "load_error"}
+        for _ in range(2):
+            assert (await host.switch("second", True)).state == "load_error"
+        children = {process.pid for process in psutil.Process().children()}
+        found = (await host.health(ManualClock()).report(HealthContext(_well, _well, lambda: 0.0, Path("/data")))).dependencies
+        assert children == {int(next(row.reason or "" for row in found if row.name == "odd"))}
+        await host.switch("first", False)
+        assert (await host.switch("second", True)).state == "enabled"
+    finally:
+        host.stop()
+    assert psutil.Process().children() == []
+
+
+async def test_one_that_does_not_come_up_again_serves_nothing(make_host: MakeHost, tmp_path: Path) -> None:
+    host = make_host(
+        "if os.path.exists(__file__ + '.bad'): raise LookupError\n"
+        + dedent(CHECKER.replace("BODY", "return rig.CheckResult()"))
+    )
+    await host.switch("odd", False)
+    (tmp_path / "odd.py.bad").touch()
+    assert (await host.switch("odd", True)).state == "load_error"
+    context = HealthContext(_well, _well, lambda: 0.0, Path("/data"))
+    assert [row.name for row in (await host.health(ManualClock()).report(context)).dependencies] == ["plugin:odd"]
+    (tmp_path / "odd.py.bad").unlink()
+    assert (await host.switch("odd", True)).state == "enabled"
+    assert [row.name for row in (await host.health(ManualClock()).report(context)).dependencies] == ["odd"]
 
 
 @pytest.mark.parametrize(

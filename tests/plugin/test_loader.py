@@ -3,7 +3,7 @@
 import threading
 import time
 from importlib import import_module
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import pytest
@@ -122,16 +122,67 @@ def test_a_plugin_that_breaks_half_way_leaves_nothing_behind(make_plugin: MakePl
 
 
 def test_a_provider_belongs_to_the_first_that_registers_it(make_plugin: MakePlugin) -> None:
-    host, records = _load(make_plugin("b", GOOD), make_plugin("a", GOOD))
+    first, second = make_plugin("b", GOOD), make_plugin("a", GOOD)
+    host, records = _load(first, second)
     assert records["a"].state == "enabled"
-    assert records["b"].last_error == "rig_register_providers: 'sleeper' is registered already by the plugin a"
+    assert records["b"].last_error == (
+        f"rig_register_providers: 'sleeper' is registered already by the plugin a ({second.value}): "
+        "rename it, or leave one of the two plugins out with plugins.disabled"
+    )
     assert set(host.providers) == {"sleeper"}
 
 
-def test_two_plugins_of_one_name_are_both_refused(make_plugin: MakePlugin) -> None:
-    host, records = _load(make_plugin("same", GOOD), make_plugin("same", GOOD))
-    assert records["same"].state == "load_error"
+def test_a_plugin_that_registers_a_name_twice_is_told_so(make_plugin: MakePlugin) -> None:
+    code = GOOD.replace("[rig.ProviderRegistration", "2 * [rig.ProviderRegistration")
+    _, records = _load(make_plugin("a", code))
+    assert records["a"].last_error == "rig_register_providers: 'sleeper' is registered twice"
+
+
+def test_of_plugins_of_one_name_none_is_imported_and_each_is_told_with_where_it_is_from(
+    make_plugin: MakePlugin, tmp_path: Path
+) -> None:
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    (folder / "same.py").write_text("raise RuntimeError('imported')")
+    one, other = make_plugin("same", "raise RuntimeError('imported')"), EntryPoint("same", "rig_mock", "rig")
+    installed = next(e for e in entry_points(group="rig") if e.name == "mock").dist
+    assert installed is not None
+    other = other._for(installed)  # type: ignore[attr-defined]  # as importlib.metadata makes them
+    host, records = _load(other, one, folder=folder)
+    assert (host.providers, records["same"].state) == ({}, "load_error")
+    files = sorted(
+        [
+            (str(folder / "same.py"), "the file same.py"),
+            (one.value, one.value),
+            ("rig_mock", f"rig_mock of rigtui {installed.version}"),
+        ]
+    )
+    first, second, third = (said for _, said in files)
+    assert records["same"].last_error == (
+        f"3 plugins are called same: {first}, {second} and {third}. None of them is loaded: "
+        "uninstall one, or rename its entry point or its file"
+    )
+
+
+async def test_a_name_of_several_plugins_can_be_left_out_and_cannot_be_let_in(make_plugin: MakePlugin) -> None:
+    host, records = _load(make_plugin("same", GOOD), make_plugin("same", GOOD), disabled=frozenset({"same"}), strict=True)
+    assert records["same"].state == "disabled"
+    assert (await host.switch("same", True)).state == "load_error"
+    assert (await host.switch("same", True)).state == "load_error"
     assert host.providers == {}
+
+
+async def test_a_plugin_whose_name_was_taken_while_it_was_out_is_told_so_when_it_comes_back(make_plugin: MakePlugin) -> None:
+    host, records = _load(make_plugin("a", GOOD), make_plugin("b", GOOD))
+    assert records["b"].state == "load_error"
+    await host.switch("a", False)
+    back = await host.switch("b", True)
+    assert (back.state, back.last_error) == ("enabled", None)
+    again = await host.switch("a", True)
+    assert (again.state, "by the plugin b" in (again.last_error or "")) == ("load_error", True)
+    await host.switch("b", False)
+    assert (await host.switch("a", True)).state == "enabled"
+    assert host.provider("sleeper")
 
 
 def test_one_line_found_twice_on_the_path_is_one_plugin(make_plugin: MakePlugin) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 from rig.cli.output import Row
+from rig.cli.root import COMMANDS
 from rig.errors import BadRequest, ConfigError, NotFound, PluginError, RigError
 from rig.text import one_line
 
@@ -79,7 +80,7 @@ class _Process:
         self._pipe, theirs = os.pipe()
         self._rest = b""
         self._silent = False
-        command = [sys.executable, "-m", "rig.testing", target, config, str(first), str(theirs)]
+        command = [sys.executable, "-m", "rig.testing", target, config, str(first), str(theirs), *COMMANDS]
         try:
             self._process = subprocess.Popen(
                 command,

@@ -25,14 +25,7 @@ def plugin() -> None:
 @remote
 def list_(remote: Remote, output: Output, offline: bool) -> None:
     """List plugins: state, calls and the last error of each."""
-    if offline:
-        import msgspec
-
-        from rig.cli.settings import loaded
-
-        rows = [msgspec.structs.asdict(record) for record in loaded(None, remote.data_dir)[1].records()]
-    else:
-        rows = remote.call("list_plugins")
+    rows = _here(remote.data_dir) if offline else remote.call("list_plugins")
     columns = (
         Column("PLUGIN", "name"),
         Column("STATE", "state"),
@@ -44,6 +37,23 @@ def list_(remote: Remote, output: Output, offline: bool) -> None:
     )
     output.rows(rows, columns, lambda row: row["name"])
     output.notes({f"{row['name']}: {row['state']}": row["last_error"] for row in rows if row["state"] in BROKEN})
+
+
+def _here(data_dir: Path | None) -> list[dict[str, Any]]:
+    """The plugins as they are loaded here, with what only the command line asks them for."""
+    import msgspec
+
+    from rig.cli.root import COMMANDS
+    from rig.cli.settings import loaded
+    from rig.plugin.commands import plugin_commands
+
+    host = loaded(None, data_dir)[1]
+    rows: list[dict[str, Any]] = msgspec.to_builtins(host.records())
+    for name, wrong in plugin_commands(host.settings, COMMANDS)[1].items():
+        row = next(row for row in rows if row["name"] == name)
+        if row["state"] not in BROKEN:
+            row |= {"state": "load_error", "last_error": wrong}
+    return rows
 
 
 @plugin.command()

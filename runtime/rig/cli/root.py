@@ -73,12 +73,12 @@ def _of_plugins(name: str) -> click.Command | None:
 
     try:
         section = place(None).configuration.settings.plugins
-        commands, broken = plugin_commands(PluginSettings.of({**section.model_dump(), **(section.model_extra or {})}))
+        commands, broken = plugin_commands(PluginSettings.of(section.whole()), COMMANDS)
     except RigError:
         return None  # a bad configuration is no reason to hide that the name is wrong
     if name not in commands:
-        for line in broken:
-            click.echo(f"plugin {one_line(line)}", err=True)
+        for plugin, wrong in broken.items():
+            click.echo(f"plugin {plugin}: {one_line(wrong, 500)}", err=True)
     return commands.get(name)
 
 

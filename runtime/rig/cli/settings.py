@@ -76,8 +76,7 @@ def loaded(config: Path | None, data_dir: Path | None) -> "tuple[Configuration, 
     from rig.plugin.loader import PluginSettings
 
     here = place(data_dir, config=config).configuration
-    section = here.settings.plugins
-    host = PluginHost(PluginSettings.of({**section.model_dump(), **(section.model_extra or {})}))
+    host = PluginHost(PluginSettings.of(here.settings.plugins.whole()))
     host.load()
     models = {name: p.registration.config for name, p in host.providers.items() if p.registration.config}
     return here.knowing(providers=models, plugins=host.config_models()), host

@@ -159,6 +159,10 @@ class Plugins(Section):
     dir: str = ""
     """Folder of one-file plugins; empty: none."""
 
+    def whole(self) -> dict[str, Any]:
+        """The section with the tables of its plugins."""
+        return {**self.model_dump(), **(self.model_extra or {})}
+
 
 class Actors(Section):
     """The actors that decide about issues, agents and jobs."""

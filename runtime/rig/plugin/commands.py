@@ -1,10 +1,13 @@
 """Commands that plugins add to ``rig``; loaded by the command line when a name is not its own."""
 
+from collections.abc import Collection, Iterable
+from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING
 
 from rig.plugin import admission
 from rig.plugin.contexts import CommandsContext
-from rig.plugin.loader import Loader, PluginSettings
+from rig.plugin.loader import Loader, PluginSettings, faults
+from rig.plugin.origins import taken
 
 if TYPE_CHECKING:
     import click
@@ -12,22 +15,31 @@ if TYPE_CHECKING:
 HOOK = "rig_register_commands"
 
 
-def plugin_commands(settings: PluginSettings) -> "tuple[dict[str, click.Command], list[str]]":
-    """Commands by name, and a line for each plugin that is broken. The first plugin by name keeps a name that two want."""
-    loader = Loader(settings)
+def plugin_commands(
+    settings: PluginSettings, own: Collection[str], entries: Iterable[EntryPoint] | None = None
+) -> "tuple[dict[str, click.Command], dict[str, str]]":
+    """Commands by name, and what is wrong with each plugin that is broken.
+
+    The first plugin by name keeps a name that two want, and nobody gets one of ``own``, the commands that ``rig`` has itself.
+    """
+    loader = Loader(settings, entries)
     loader.load()
     found: dict[str, click.Command] = {}
-
-    def accept(command: "click.Command") -> str | None:
-        if wrong := admission.command(command):
-            return wrong
-        if command.name is None or command.name in found:
-            return f"there is a command {command.name!r} already"
-        found[command.name] = command
-        return None
+    owners: dict[str, EntryPoint] = {}
 
     for plugin in loader.plugins.values():
+
+        def accept(command: "click.Command", entry: EntryPoint = plugin.entry) -> str | None:
+            if wrong := admission.command(command):
+                return wrong
+            name = str(command.name)
+            if name in own:
+                return f"rig {name} is a command of Rig's own"
+            if name in owners:
+                return taken(name, owners[name])
+            found[name], owners[name] = command, entry
+            return None
+
         if plugin.state == "enabled":
             loader.register(plugin, HOOK, CommandsContext, accept)
-    broken = [f"{p.entry.name}: {p.guard.last_error}" for p in loader.plugins.values() if p.state.endswith("_error")]
-    return found, broken
+    return found, faults(loader.plugins.values())

@@ -18,6 +18,11 @@ class FileEntry(EntryPoint):
         """Name of its module, which no other has."""
         return f"rig_file_plugin_{self.name}"
 
+    @property
+    def file(self) -> str:
+        """The file's own name, without its folder."""
+        return Path(self.value).name
+
     def load(self) -> ModuleType:
         name = self.package
         spec = importlib.util.spec_from_file_location(name, self.value)

@@ -28,8 +28,9 @@ from rig.plugin.guarded import (
 )
 from rig.plugin.health import HealthBoard, Watched
 from rig.plugin.hookspecs import HOOKS
-from rig.plugin.isolated import PROXIES, PluginProcess
-from rig.plugin.loader import Loaded, Loader, PluginSettings, strict_faults
+from rig.plugin.isolated import PROXIES
+from rig.plugin.loader import Loaded, Loader, PluginSettings, faults
+from rig.plugin.origins import taken
 from rig.plugin.raised import headline
 from rig.plugin.record import BROKEN, OperationRecord, PluginRecord
 
@@ -171,11 +172,17 @@ class PluginHost:
         """
         self._loader.load()
         for plugin in self._loader.plugins.values():
-            self._register(plugin)
-        if self.settings.strict and (faults := strict_faults(list(self._loader.plugins.values()))):
-            raise PluginError("RIG_STRICT_PLUGINS is set and a plugin is broken: " + "; ".join(faults), faults=faults)
+            if plugin.state == "enabled":
+                self._register(plugin)
+        if self.settings.strict and (broken := self.faults()):
+            lines = [f"{name}: {error}" for name, error in broken.items()]
+            raise PluginError("RIG_STRICT_PLUGINS is set and a plugin is broken: " + "; ".join(lines), faults=lines)
 
     # What there is
+
+    def faults(self) -> dict[str, str]:
+        """Name to what is wrong with each plugin that could not be loaded."""
+        return faults(self._loader.plugins.values())
 
     def records(self) -> list[PluginRecord]:
         """A row for each plugin, by name."""
@@ -269,22 +276,20 @@ class PluginHost:
 
     def _disable(self, plugin: Loaded) -> None:
         """Take a plugin out: nothing calls it any more, but what runs goes on to its end."""
-        for hook, key in self._owned.get(plugin.entry.name, {}):
+        name = plugin.entry.name
+        for hook, key in self._owned.get(name, {}):
             self._registries[hook].pop(key, None)
+        if plugin.process is not None:
+            self._owned.pop(name, None)  # its proxies know the process that ends now
         self._loader.disable(plugin)
 
     def _enable(self, plugin: Loaded) -> None:
         """Let a plugin in; blocking. One that was never loaded is loaded now."""
-        name = plugin.entry.name
         plugin.guard.release()
         if plugin.state == "enabled":
             return
         self._loader.enable(plugin)
-        if plugin.process is not None:
-            self._owned.pop(name, None)  # its proxies know the process that was stopped
-        for (hook, key), thing in self._owned.get(name, {}).items():
-            self._registries[hook].setdefault(key, thing)
-        if name not in self._owned:
+        if plugin.state == "enabled":
             self._register(plugin)
 
     def _plugin(self, name: str) -> Loaded:
@@ -292,10 +297,6 @@ class PluginHost:
         if plugin is None:
             raise NotFound(f"there is no plugin {name!r}")
         return plugin
-
-    def _accept_isolated(self, process: PluginProcess, kind: Kind, accept: Callable[..., str | None]) -> str | None:
-        things = [PROXIES[t.hook](process, t) for t in process.start().things if t.hook == kind.hook]
-        return next((wrong for thing in things if (wrong := accept(thing, kind))), None)
 
     def stop(self) -> None:
         """End the processes of isolated plugins, and wait for no call any more."""
@@ -305,9 +306,23 @@ class PluginHost:
                 plugin.process.stop()
 
     def _register(self, plugin: Loaded) -> None:
-        """Ask a plugin for everything that it adds; half-registered plugins leave nothing behind."""
-        if plugin.state != "enabled":
-            return
+        """Have everything served that a plugin adds, asking for it where that was not done yet; or nothing, when it is broken."""
+        name = plugin.entry.name
+        owned = self._owned.get(name)
+        if owned is None:
+            owned = self._asked(plugin)
+        else:
+            for hook, key in owned:
+                if wrong := self._taken(hook, key):
+                    self._loader.fail(plugin, "load_error", f"{hook}: {wrong}")
+                    break
+        if plugin.state == "enabled":
+            self._owned[name] = owned
+            for (hook, key), guarded in owned.items():
+                self._registries[hook][key] = guarded
+
+    def _asked(self, plugin: Loaded) -> dict[tuple[str, str], Any]:
+        """What a plugin registers, by hook and key."""
         owned: dict[tuple[str, str], Any] = {}
         name = plugin.entry.name
 
@@ -315,18 +330,29 @@ class PluginHost:
             if wrong := kind.wrong(thing):
                 return wrong
             key = kind.key(thing, name)
-            if key in self._registries[kind.hook] or (kind.hook, key) in owned:
-                owner = next((other for other, things in self._owned.items() if (kind.hook, key) in things), name)
-                return f"{key!r} is registered already by the plugin {owner}"
+            if (kind.hook, key) in owned:
+                return f"{key!r} is registered twice"
+            if wrong := self._taken(kind.hook, key):
+                return wrong
             owned[kind.hook, key] = kind.guarded(thing, name, plugin.guard, self.settings)
             return None
 
         for kind in KINDS:
+            if plugin.state != "enabled":
+                break
             if plugin.process is None:
                 self._loader.register(plugin, kind.hook, kind.context, partial(accept, kind=kind))
-            elif wrong := self._accept_isolated(plugin.process, kind, accept):
-                self._loader.fail(plugin, "load_error", f"{kind.hook}: {wrong}")
-        if plugin.state == "enabled":
-            self._owned[name] = owned
-            for (hook, key), guarded in owned.items():
-                self._registries[hook][key] = guarded
+                continue
+            for thing in plugin.things:
+                if thing.hook == kind.hook and (wrong := accept(PROXIES[kind.hook](plugin.process, thing), kind)):
+                    self._loader.fail(plugin, "load_error", f"{kind.hook}: {wrong}")
+                    break
+        return owned
+
+    def _taken(self, hook: str, key: str) -> str | None:
+        """What is wrong with a thing where another plugin has registered one by its name, None when that is free."""
+        other = self._registries[hook].get(key)
+        for name, things in self._owned.items():
+            if other is not None and things.get((hook, key)) is other:
+                return taken(key, self._loader.plugins[name].entry)
+        return None

@@ -29,10 +29,12 @@ from rig.plugin.files import FileEntry, file_entries
 from rig.plugin.guard import STRIKES, Guard, in_thread
 from rig.plugin.implementations import misuse
 from rig.plugin.marker import PROJECT
+from rig.plugin.origins import namesakes
 from rig.plugin.raised import Died, describe
 
 if TYPE_CHECKING:
     from rig.plugin.isolated import PluginProcess
+    from rig.plugin.parcels import Thing
 
 RESERVED = frozenset({"allow", "disabled", "dir"})
 """Keys of ``[plugins]`` itself, which no plugin may be called by."""
@@ -90,7 +92,8 @@ class Broken(Exception):
 class Loaded:
     """A plugin as the host keeps it."""
 
-    entry: EntryPoint
+    entries: tuple[EntryPoint, ...]
+    """What is called so; where there are several none is loaded."""
     guard: Guard
     state: str = "enabled"
     hooks: tuple[str, ...] = ()
@@ -101,6 +104,12 @@ class Loaded:
     """None until it is loaded, and in a process of its own."""
     process: "PluginProcess | None" = None
     """Where it runs when it is isolated."""
+    things: "Sequence[Thing]" = ()
+    """What its process says that it registered."""
+
+    @property
+    def entry(self) -> EntryPoint:
+        return self.entries[0]
 
 
 def validated(model: Any, raw: Any, where: str) -> Any:
@@ -147,22 +156,16 @@ class Loader:
         installed = entry_points(group=PROJECT) if self._entries is None else self._entries
         folder = self._settings.folder
         entries = [*installed, *(file_entries(folder) if folder is not None else ())]
+        named: dict[str, dict[str, EntryPoint]] = {}
         for entry in sorted(entries, key=lambda e: (e.name, e.value)):
-            name = entry.name
-            if name in self.plugins:
-                if self.plugins[name].entry.value != entry.value:  # the same line may be found twice on the path
-                    self.fail(
-                        self.plugins[name],
-                        "load_error",
-                        f"two plugins are called {name}: {self.plugins[name].entry.value} and {entry.value}",
-                    )
-                continue
+            named.setdefault(entry.name, {}).setdefault(entry.value, entry)  # the same line may be found twice on the path
+        for name, found in named.items():
             guard = Guard(name, strikes=self._settings.strikes, on_fault=self._on_fault, log=self._calls)
-            plugin = self.plugins[name] = Loaded(entry, guard)
+            plugin = self.plugins[name] = Loaded(tuple(found.values()), guard)
             if name in self._settings.disabled or not self.allowed(name):
                 plugin.state = "disabled"
-                continue
-            self._try(plugin)
+            else:
+                self._try(plugin)
 
     def allowed(self, name: str) -> bool:
         """Whether ``[plugins] allow`` and ``RIG_LOAD_PLUGINS`` let a plugin in at all."""
@@ -178,16 +181,13 @@ class Loader:
     def disable(self, plugin: Loaded) -> None:
         """Take a plugin's hooks out."""
         self.fail(plugin, "disabled", plugin.guard.last_error)
-        if plugin.process is not None:
-            plugin.process.stop()
-            plugin.process = None
 
     def enable(self, plugin: Loaded) -> None:
         """Put a disabled plugin's hooks back in, or load it again where that failed; blocking."""
         self._lost = 0.0
         plugin.state = "enabled"
+        plugin.guard.last_error = None
         if plugin.module is None:
-            plugin.guard.last_error = None
             self._try(plugin)
         else:
             self._manager.register(plugin.module, plugin.entry.name)
@@ -224,16 +224,21 @@ class Loader:
                 self.fail(plugin, "load_error", f"{hook}: {describe(error)}")
 
     def fail(self, plugin: Loaded, state: str, text: str | None) -> None:
-        """Mark a plugin as broken and take its hooks out."""
+        """Mark a plugin as broken, take its hooks out and end its process."""
         plugin.state = state
         plugin.guard.last_error = text
         if self._manager.has_plugin(plugin.entry.name):
             self._manager.unregister(name=plugin.entry.name)
+        if plugin.process is not None:
+            plugin.process.stop()
+            plugin.process = None
 
     def _admit(self, plugin: Loaded) -> None:
         name = plugin.entry.name
         if name in RESERVED:
             raise Broken("load_error", f"{name} is a reserved name")
+        if len(plugin.entries) > 1:
+            raise Broken("load_error", namesakes(plugin.entries))
         try:
             table = revealed(self._settings.config.get(name, {}), self._settings.secret)
         except RigError as error:
@@ -283,7 +288,7 @@ class Loader:
         if opened.state != "enabled":
             process.stop()
             raise Broken(opened.state, opened.error or "it could not be loaded")
-        plugin.hooks = tuple(opened.hooks)
+        plugin.hooks, plugin.things = tuple(opened.hooks), opened.things
         plugin.process = process
 
     @contextmanager
@@ -346,6 +351,6 @@ def _resolve(place: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def strict_faults(plugins: Sequence[Loaded]) -> list[str]:
-    """One line for each broken plugin, for the refusal of a strict start."""
-    return [f"{p.entry.name}: {p.guard.last_error}" for p in plugins if p.state in ("load_error", "config_error")]
+def faults(plugins: Iterable[Loaded]) -> dict[str, str]:
+    """Name to what is wrong with each plugin that could not be loaded."""
+    return {p.entry.name: p.guard.last_error or p.state for p in plugins if p.state in ("load_error", "config_error")}

@@ -7,7 +7,7 @@ One JSON array a line: ``["plan", plugin, checks]``, then for each check ``["beg
 import os
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from rig.testing.suites import KINDS
 from rig.testing.target import found
 
 
-def main(text: str, config: str, first: int, pipe: int) -> int:
-    """Run the checks from the ``first`` on; ``config`` is the path of a TOML file, empty for none."""
+def main(text: str, config: str, first: int, pipe: int, commands: Sequence[str]) -> int:
+    """Run the checks from the ``first`` on; ``config`` is the path of a TOML file, empty for none; ``commands`` are Rig's own."""
 
     def say(*words: object) -> None:
         os.write(pipe, msgspec.json.encode(words) + b"\n")
@@ -38,7 +38,7 @@ def main(text: str, config: str, first: int, pipe: int) -> int:
         say("error", f"{config}: {error}", 78)
         return 78
     name = Subject(plugin).name
-    members = {"plugin": plugin, **_given(tables, name)}
+    members = {"plugin": plugin, "commands": commands, **_given(tables, name)}
     suites = [("plugin", PluginContract), *_suites(Subject(plugin, members.get("config")).loaded.hooks)]
     plan = [(kind, type(suite.__name__, (suite,), members), check) for kind, suite in suites for check in checks(suite)]
     say("plan", name, [(kind, check.removeprefix("test_").replace("_", " ")) for kind, _, check in plan])
@@ -63,6 +63,6 @@ def _suites(hooks: tuple[str, ...]) -> list[tuple[str, type[Suite]]]:
 
 
 if __name__ == "__main__":
-    code = main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    code = main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5:])
     sys.stdout.flush()
     os._exit(code)  # not even a thread that never ends holds it up

@@ -1,9 +1,11 @@
 """The suite of every plugin: it loads, and says properly what it wants."""
 
 import time
+from collections.abc import Collection
 
 from rig.plugin.hookspecs import HOOKS
-from rig.testing.subject import Subject
+from rig.testing.neighbours import clashes
+from rig.testing.subject import Subject, entry_of
 from rig.testing.suite import Suite, check, must
 
 IMPORT_SECONDS = 3.0
@@ -11,6 +13,9 @@ IMPORT_SECONDS = 3.0
 
 class PluginContract(Suite):
     """What the daemon expects of a plugin before it calls it."""
+
+    commands: Collection[str] = ()
+    """Names that no command of the plugin may have; ``rig plugin test`` gives those of Rig itself."""
 
     @check
     async def test_it_loads(self) -> None:
@@ -31,3 +36,9 @@ class PluginContract(Suite):
     async def test_it_loads_again_after_it_was_switched_off(self) -> None:
         first, second = self.subject(), self.subject()
         must(first.loaded.hooks == second.loaded.hooks, "it implements other hooks the second time")
+
+    @check
+    async def test_it_is_loaded_beside_those_installed_here(self) -> None:
+        self.subject()
+        wrong = clashes(entry_of(self.plugin), self.config, self.commands)
+        must(not wrong, "; ".join(wrong))
