@@ -45,7 +45,10 @@ from rig.reactors.grants import Granter
 from rig.reactors.inbox import Inbox, Policy
 from rig.reactors.models import Models
 from rig.reactors.notify import Notify
+from rig.reactors.orders import Orders
+from rig.reactors.presence import Presence
 from rig.reactors.questions import Questions
+from rig.reactors.recovery import Recovery
 from rig.reactors.reporting import LogReporter
 from rig.reactors.settings import LiveConfiguration
 from rig.reactors.tracking import Tracking
@@ -160,12 +163,13 @@ class Service:
         )
 
     def _make_work(self) -> Dispatch:
-        """Executor, reporter and dispatch; nothing runs before ``_start_work``."""
+        """Executor, reporter, recovery and dispatch; nothing runs before ``_start_work``."""
         data_dir = self.settings.data_dir
         self.logs = LogStore(data_dir / "logs", FolderBlobs(data_dir / "blobs"), self.clock)
         self._stack.callback(self.logs.close)
         settings = self._settings_now
-        reporter = LogReporter(self.store, self.system, settings, self.prices, self.gates, self.questions, self.clock)
+        presence = Presence(self.store)
+        reporter = LogReporter(self.store, self.system, settings, self.prices, self.gates, self.questions, presence, self.clock)
         executor = Executor(
             slots=settings().executor.slots,
             workspaces=Workspaces(self.settings.workspace_root, lambda: work_settings.workspaces(settings())),
@@ -180,7 +184,9 @@ class Service:
         grants = self.grants = Granter(
             settings, self.secrets, lambda: self.serving.url, lambda: (self.token, *self.hooks.secrets())
         )
-        dispatch = Dispatch(self.store, self.system, executor, settings, grants, self.gates, self.clock, self.ids)
+        orders = Orders(self.store, grants, self.ids)
+        dispatch = Dispatch(self.store, self.system, executor, settings, orders, presence, self.gates, self.clock, self.ids)
+        self.recovery = Recovery(self.store, self.system, executor, self.clock)
         reporter.dispatch = dispatch
         self.live.on_change(lambda _: dispatch.wake())
         self._stack.push_async_callback(dispatch.stop)
@@ -188,7 +194,7 @@ class Service:
 
     async def _start_work(self) -> None:
         self._stack.callback(self.store.listen(self.dispatch.hear))
-        await self.dispatch.recover()
+        await self.recovery.run()
         await self.dispatch.run()
 
     def _settings_now(self) -> Settings:

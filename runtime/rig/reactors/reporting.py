@@ -18,8 +18,9 @@ from rig.model.retry import backoff
 from rig.model.rows import Tokens
 from rig.model.tables import ISSUES
 from rig.plugin.provider import Answer, Steer, Usage
-from rig.reactors.dispatch import INTERRUPTED, Dispatch, sealed_body
+from rig.reactors.dispatch import Dispatch
 from rig.reactors.gates import Gates
+from rig.reactors.presence import Presence
 from rig.reactors.questions import Questions
 from rig.store.port import Store
 from rig.store.units import Unit
@@ -30,6 +31,10 @@ log = logging.getLogger(__name__)
 
 PATIENCE = 60
 """How many times, a second apart, the end of an execution is told to a store that is unavailable."""
+
+
+INTERRUPTED = "interrupted: the daemon stopped"
+"""Reason of an execution that a stop of the daemon ended."""
 
 
 class Prices(Protocol):
@@ -51,6 +56,7 @@ class LogReporter:
         prices: Prices,
         gates: Gates,
         questions: Questions,
+        presence: Presence,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -59,6 +65,7 @@ class LogReporter:
         self._prices = prices
         self._gates = gates
         self._questions = questions
+        self._presence = presence
         self._clock = clock
         self.dispatch: Dispatch | None = None
         """Told of programs and ends; set once it exists."""
@@ -107,8 +114,7 @@ class LogReporter:
         return await self._questions.ask(order, question, options, deadline_seconds)
 
     async def limits(self, order: WorkOrder, text: str) -> None:
-        if self.dispatch is not None:
-            await self.dispatch.limits(order, text)
+        await self._presence.limits(order, text)
 
     async def resumable(self, order: WorkOrder, session: str) -> None:
         body = {"executionId": order.execution, "sessionId": session, "home": order.home or order.execution}
@@ -215,3 +221,14 @@ class LogReporter:
                 fences=((order.lease, order.fence),) if fenced else (),
             )
         )
+
+
+def sealed_body(segment: Segment) -> dict[str, Any]:
+    """The body of ``log_sealed``."""
+    return {
+        "executionId": segment.execution,
+        "first": segment.first,
+        "lines": segment.lines,
+        "bytes": segment.bytes,
+        "digest": segment.digest,
+    }
