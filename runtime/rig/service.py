@@ -186,7 +186,7 @@ class Service:
         )
         orders = Orders(self.store, grants, self.ids)
         dispatch = Dispatch(self.store, self.system, executor, settings, orders, presence, self.gates, self.clock, self.ids)
-        self.recovery = Recovery(self.store, self.system, executor, self.clock)
+        self.recovery = Recovery(self.store, self.system, executor, presence, self.clock)
         reporter.dispatch = dispatch
         self.live.on_change(lambda _: dispatch.wake())
         self._stack.push_async_callback(dispatch.stop)

@@ -215,7 +215,7 @@ def test_what_was_said_just_before_a_kill_is_in_the_session_that_goes_on(tmp_pat
 
 
 @pytest.mark.parametrize("agent", ["codex"], indirect=True)
-def test_what_codex_has_used_of_its_limits_is_shown_with_its_agent(tmp_path: Path, agent: Agent) -> None:
+def test_what_codex_has_used_of_its_limits_is_shown_with_its_agent_while_it_works(tmp_path: Path, agent: Agent) -> None:
     with agent.working(tmp_path, hang_at=1) as (api, daemon, _):
         assert isinstance(api, OpenAI)
         create(daemon)
@@ -223,3 +223,4 @@ def test_what_codex_has_used_of_its_limits_is_shown_with_its_agent(tmp_path: Pat
         shown = {"name": "codex", "status": "ready", "details": f"used: {api.used_percent} % of 300 minutes", "active": True}
         daemon.wait_for(lambda: daemon.ask("GET", "/api/agents").json[0]["providers"] == [shown])
         api.release()
+        daemon.wait_for(lambda: daemon.ask("GET", "/api/agents").json[0]["providers"] == [])

@@ -203,7 +203,7 @@ class Limited(Protocol):
     """A session that shows how much of its account's limits is used; a provider asks ``isinstance(session, Limited)``."""
 
     async def limits(self, text: str) -> None:
-        """Say it in a few words, whenever it changes: shown with the agent in ``GET /api/agents``."""
+        """Say it in a few words, whenever it changes: shown, as long as one of the provider's sessions runs, with its agents in ``GET /api/agents``."""
         ...
 
 

@@ -176,13 +176,14 @@ class Dispatch:
             log.info("%s was held back after its lease: %s", order.issue, error.message)
         revoked = NewEvent("keys", "key_revoked", encode({"id": f"attempt-{order.execution}"}))
         await self._store.commit(Unit(DEFAULT_TENANT, (revoked,), operation="dispatch"))
-        self.ended(order)
+        await self.ended(order)
 
-    def ended(self, order: WorkOrder) -> None:
+    async def ended(self, order: WorkOrder) -> None:
         """An order is over and reported: its slot is free."""
         self._running.pop(order.lease, None)
         self._groups.pop(order.execution, None)
         self.wake()
+        await self._presence.left(order.agent)
 
     # Leases
 
@@ -193,6 +194,8 @@ class Dispatch:
             seconds = self._settings().executor.lease_seconds
             due = self._clock.now() + seconds * 1_000_000
             for order in list(self._running.values()):
+                if order.lease not in self._running:  # it has ended while others were kept
+                    continue
                 await self._presence.beat(order)
                 timer = Timer(f"lease:{order.lease}", due, lease_payload(order.issue, order.fence))
                 try:

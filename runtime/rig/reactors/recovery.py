@@ -11,7 +11,7 @@ from rig.model.events import NewEvent, encode
 from rig.model.rows import ExecutionRow, LeaseRow
 from rig.model.tables import EXECUTIONS, ISSUES, KEYS, LEASES, SEGMENTS, Query
 from rig.reactors.dispatch import CALL
-from rig.reactors.presence import AGENT
+from rig.reactors.presence import AGENT, Presence
 from rig.reactors.reporting import INTERRUPTED, sealed_body
 from rig.store.port import Snapshot, Store
 from rig.store.units import Unit
@@ -25,10 +25,11 @@ log = logging.getLogger(__name__)
 class Recovery:
     """Run once after a start, before anything is handed out."""
 
-    def __init__(self, store: Store, system: System, executor: Executor, clock: Clock) -> None:
+    def __init__(self, store: Store, system: System, executor: Executor, presence: Presence, clock: Clock) -> None:
         self._store = store
         self._system = system
         self._executor = executor
+        self._presence = presence
         self._clock = clock
 
     async def run(self) -> None:
@@ -42,6 +43,7 @@ class Recovery:
             await self._seal(streams[segment.execution], segment)
         for lease, execution in found:
             await self._give_back(lease, execution, execution is None or execution.id not in unproven)
+            await self._presence.left(lease.agent)
         for key in await self._store.read(_keys_of_the_dead):
             await self._commit(NewEvent("keys", "key_revoked", encode({"id": key})))
 

@@ -140,7 +140,7 @@ class LogReporter:
             await self._patiently(lambda: self._commit(order, revoked))
         finally:
             if self.dispatch is not None:
-                self.dispatch.ended(order)
+                await self.dispatch.ended(order)
         self._gates.ended(order, finished)
 
     async def _judged(self, order: WorkOrder, finished: Finished) -> Finished:
