@@ -21,7 +21,8 @@ from rig.model.tracking import TrackedIssue
 from rig.plugin.guard import Guard
 from rig.plugin.guarded import GuardedTracker
 from rig.plugin.tracker import PollContext, TrackerPage
-from rig.reactors.tracking import CHUNK, TRIES, Place, Tracking
+from rig.reactors.reading import CHUNK, TRIES, Place
+from rig.reactors.tracking import Tracking
 from rig.store.log import Log
 from rig.store.memory import open_memory
 from rig.store.units import Committed, Timer, Unit
