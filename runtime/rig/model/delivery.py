@@ -11,6 +11,9 @@ from rig.errors import BadRequest
 from rig.model.facts import Fact
 from rig.payload import clean
 
+STREAM = "webhooks"
+"""Where a tenant's deliveries are told of."""
+
 STATES = ("accepted", "ignored", "retry", "dead", "replayed")
 """It caused something · it means nothing, and says why · its plugin failed and will be asked again · it was asked too often · it
 was read again by hand."""

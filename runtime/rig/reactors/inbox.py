@@ -1,12 +1,9 @@
-"""The inbox of webhooks: reads deliveries, keeps their bodies, tries those again that their plugin could not read, forgets bodies.
+"""The inbox of webhooks: takes deliveries in, tries those again that their plugin could not read, replays kept ones.
 
 What a delivery causes and what its row says of it are one unit, so each happens once, whoever tries and however often.
 """
 
-import asyncio
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,31 +13,19 @@ from rig.actors.timers import Handler
 from rig.blobs import BlobCorrupt, BlobMissing, Blobs
 from rig.clock import Clock, Micros
 from rig.errors import Conflict, Gone, NotFound, PluginError, RigError, StaleLease, VersionConflict
-from rig.ids import DEFAULT_TENANT
-from rig.model import delivery, facts
+from rig.model import delivery
 from rig.model.events import NewEvent, encode
-from rig.model.facts import Fact
-from rig.model.folds.usage import tokens_of
 from rig.model.rows import DeliveryRow, Tokens
-from rig.model.tables import DELIVERIES, TRACKED, Query
-from rig.payload import clean
+from rig.model.tables import DELIVERIES, Query
 from rig.plugin.contexts import WebhookDelivery, WebhookSettings
 from rig.plugin.sources import Hook
+from rig.reactors.bodies import Bodies
+from rig.reactors.meaning import Interpreter, Meaning, said
 from rig.store.port import Store
 from rig.store.units import Committed, Idempotency, Outcome, Timer, Unit
 
-STREAM = "webhooks"
-PAGE = 500
 TRIES = 5
 """How often a replay is decided again when other deliveries come in between."""
-
-
-@dataclass(frozen=True)
-class Meaning:
-    """What a delivery means today."""
-
-    facts: tuple[Fact, ...] = ()
-    ignored: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,18 +61,15 @@ class Inbox:
         policy: Callable[[], Policy] = Policy,
     ) -> None:
         self._store = store
-        self._blobs = blobs
         self._clock = clock
         self._hooks = hooks
-        self._settings = settings
-        self._price = price
         self._policy = policy
-        self._held: Counter[str] = Counter()
-        """Bodies that a delivery being taken in needs, so that the sweep leaves them alone."""
+        self.bodies = Bodies(store, blobs)
+        self.interpreter = Interpreter(store, settings, price)
 
     def handlers(self) -> dict[str, Handler]:
         """The handlers of ``rig.actors.timers.Timers`` by kind of timer."""
-        return {"webhook": self._retry, "webhook-sweep": self._sweep}
+        return {"webhook": self._retry, "webhook-sweep": self.bodies.sweep}
 
     def row(self, tenant: str, source: str, id: str) -> DeliveryRow | None:
         """A delivery of the inbox; where its sender has no ids, None once the same body is a new delivery."""
@@ -109,57 +91,7 @@ class Inbox:
         found: DeliveryRow = rows[0][1]
         return found
 
-    # What a delivery means
-
-    async def read(self, hook: Hook, given: WebhookDelivery) -> Meaning:
-        """What a verified delivery means; raises what the plugin does: BadRequest when it is not readable, PluginError."""
-        mapped = await hook.source.normalize(given, self._settings(hook.tenant))
-        try:
-            for payload in mapped.facts:
-                delivery.storable(payload)
-            ignored = None if mapped.ignored is None else clean(mapped.ignored, 1_000)
-            found = tuple(facts.parse(dict(payload)) for payload in mapped.facts)
-            if mapped.version and hook.tenant == DEFAULT_TENANT and self._polled(hook.source.type, found, mapped.version):
-                return Meaning(ignored="a poll has queued it already")
-            return Meaning(found, ignored)
-        except RigError as error:
-            return Meaning(ignored=clean(f"not usable: {error.message}", 1_000))
-
-    def _polled(self, tracker: str, found: Sequence[Fact], version: str) -> bool:
-        """Whether all that a delivery says is that an issue is work, and a poll of the same tracker has queued it at that version."""
-        if [fact.type.name for fact in found] != ["issue_approved"]:
-            return False
-        where: Any = (("stream", "=", found[0].stream),)
-        with self._store.snapshot() as snapshot:
-            rows = [row for _, row in snapshot.page(Query(TRACKED, DEFAULT_TENANT, where, limit=10))]
-        known = [row for row in rows if row.tracker == tracker and row.phase == "active" and not row.hold]
-        return any(row.approved and version <= row.updated for row in known)
-
-    def _events(self, found: Sequence[Fact], id: str) -> tuple[NewEvent, ...]:
-        return tuple(self._event(fact, id) for fact in found)
-
-    def _event(self, fact: Fact, id: str) -> NewEvent:
-        meta: dict[str, Any] = {"delivery": id}
-        if fact.type.name == "token_usage":
-            meta["cost"] = self._price(fact.body["model"], tokens_of(fact.body), fact.body.get("costUsd"))
-        return NewEvent(fact.stream, fact.type.name, encode(fact.body), encode(meta))
-
     # Taking in
-
-    @contextmanager
-    def holding(self, digest: str) -> Iterator[None]:
-        """The body is not swept while it is put and its row is committed."""
-        self._held[digest] += 1
-        try:
-            yield
-        finally:
-            self._held[digest] -= 1
-            if not self._held[digest]:
-                del self._held[digest]
-
-    async def keep(self, body: bytes) -> None:
-        """Store a raw body durably; raises StorageUnavailable."""
-        await asyncio.to_thread(self._blobs.put, body)
 
     def unit(
         self,
@@ -182,16 +114,16 @@ class Inbox:
         timers = [Timer(f"webhook-sweep:{hour}", (hour + 1) * delivery.HOUR + policy.keep_days * delivery.DAY)]
         if meaning is None:
             timers.append(self._again(about["source"], id, 0, now))
-        said = _said(meaning, error, timers[-1].due if meaning is None else None)
-        found = () if meaning is None else meaning.facts
+        about = {**about, **said(meaning, error, timers[-1].due if meaning is None else None)}
+        causes = meaning or Meaning()
         return Unit(
             hook.tenant,
-            (NewEvent(STREAM, "webhook_received", encode({**about, **said})), *self._events(found, id)),
+            (NewEvent(delivery.STREAM, "webhook_received", encode(about)), *self.interpreter.events(causes.facts, id)),
             principal=f"webhook:{hook.name}",
             operation=operation,
             request_id=request_id,
             timers=tuple(timers),
-            fences=_fences(found),
+            fences=causes.fences(),
             idempotency=idempotency,
             outcome=answer,
         )
@@ -245,11 +177,11 @@ class Inbox:
     async def _meaning(self, tenant: str, row: DeliveryRow) -> Meaning:
         if row.body is None:
             raise Gone("the body of this delivery is not kept any more")
-        body = await asyncio.to_thread(self._blobs.get, row.body)
+        body = await self.bodies.get(row.body)
         hook = next((h for h in self._hooks(row.source) if h.name == row.source and h.tenant == tenant), None)
         if hook is None:
             raise PluginError(f"no source {row.source} is configured, or its plugin is not loaded")
-        return await self.read(hook, WebhookDelivery(body, row.headers, row.source, row.at))
+        return await self.interpreter.read(hook, WebhookDelivery(body, row.headers, row.source, row.at))
 
     def _changed(
         self,
@@ -266,23 +198,21 @@ class Inbox:
         force: bool = False,
     ) -> Unit:
         """The row's change and what the delivery causes beyond what it caused before."""
-        found = [] if meaning is None else delivery.left(meaning.facts, () if force else row.caused)
-        said = _said(None if meaning is None else Meaning(tuple(found), meaning.ignored), error, due)
-        if meaning is not None and meaning.facts and not found:
-            said["ignored"] = "all that it means was caused before"
+        left = None if meaning is None else meaning.left(() if force else row.caused)
+        about = {"id": row.id, "source": row.source, "tries": tries, **said(left, error, due)}
         if type_ == "webhook_replayed":
-            said["state"] = "replayed"
-        elif meaning is None and due is None:
-            said["state"] = "dead"
-        about = {"id": row.id, "source": row.source, "tries": tries, **said}
+            about["state"] = "replayed"
+        elif left is None and due is None:
+            about["state"] = "dead"
+        causes = left or Meaning()
         return Unit(
             tenant,
-            (NewEvent(STREAM, type_, encode(about)), *self._events(found, row.id)),
+            (NewEvent(delivery.STREAM, type_, encode(about)), *self.interpreter.events(causes.facts, row.id)),
             principal=f"webhook:{row.source}",
             operation="retry_webhook",
             timers=timers,
             timers_fired=fired,
-            fences=_fences(found),
+            fences=causes.fences(),
         )
 
     async def replay(
@@ -300,64 +230,17 @@ class Inbox:
             raise Gone("the body of this delivery is not kept any more") from None
         for last in (False,) * (TRIES - 1) + (True,):
             with self._store.snapshot() as snapshot:
-                version = snapshot.stream_version(tenant, STREAM)
+                version = snapshot.stream_version(tenant, delivery.STREAM)
                 now = snapshot.get(DELIVERIES, tenant, f"{row.source}\n{row.id}") or row
             timers = (Timer(f"webhook:{row.source}\n{row.id}", None),)  # it has been read: nothing is left to be tried
             unit = self._changed(
                 tenant, "webhook_replayed", now, meaning, None, tries=now.tries, due=None, timers=timers, force=force
             )
             body = msgspec.json.decode(unit.events[0].body)
-            unit = dress(msgspec.structs.replace(unit, expect={STREAM: version}), body["matched"], body["ignored"])
+            unit = dress(msgspec.structs.replace(unit, expect={delivery.STREAM: version}), body["matched"], body["ignored"])
             try:
                 return await self._store.commit(unit)
             except VersionConflict:
                 if last:
                     raise
         raise AssertionError
-
-    # Forgetting
-
-    async def _sweep(self, tenant: str, timer: Timer) -> object:
-        """Drop the bodies that came in one hour. Files go first: a row may say that a lost body is kept, never the other way round."""
-        hour = int(timer.key.partition(":")[2])
-        span: Any = (("at", ">=", hour * delivery.HOUR), ("at", "<", (hour + 1) * delivery.HOUR), ("kept", "=", 1))
-        while True:
-            rows = await self._store.read(lambda s: [row for _, row in s.page(Query(DELIVERIES, tenant, span, ("at",), PAGE))])
-            for row in rows:
-                if row.body is not None:
-                    self._forget(row, row.body)
-            last = len(rows) < PAGE
-            dropped = [{"source": row.source, "id": row.id} for row in rows]
-            events = (NewEvent(STREAM, "webhook_bodies_dropped", encode({"deliveries": dropped})),) if rows else ()
-            fired = (timer,) if last else ()
-            done = await self._store.commit(Unit(tenant, events, operation="sweep_webhooks", timers_fired=fired))
-            if last:
-                return done
-
-    def _forget(self, row: DeliveryRow, digest: str) -> None:
-        """Delete a body, unless a later delivery needs the same one. On the loop, so that none comes in between look and deletion."""
-        with self._store.snapshot() as snapshot:
-            for tenant in snapshot.tenants():
-                where: Any = (("body", "=", digest), ("at", ">", row.at))
-                if snapshot.page(Query(DELIVERIES, tenant, where, limit=1)):
-                    return
-        if not self._held[digest]:
-            self._blobs.delete(digest)
-
-
-def _said(meaning: Meaning | None, error: str | None, due: Micros | None) -> dict[str, Any]:
-    found = () if meaning is None else meaning.facts
-    state = "retry" if meaning is None else "accepted" if found else "ignored"
-    return {
-        "state": state,
-        "matched": len(found),
-        "ignored": None if meaning is None else meaning.ignored,
-        "streams": list(dict.fromkeys(f.stream for f in found)),
-        "caused": [delivery.cause(f) for f in found],
-        "error": error,
-        "nextTry": due,
-    }
-
-
-def _fences(found: Sequence[Fact]) -> tuple[tuple[str, int], ...]:
-    return tuple(dict.fromkeys(f.lease for f in found if f.lease is not None))

@@ -14,7 +14,7 @@ from rig.model.tables import DELIVERIES, Query
 from rig.payload import clean, identifier
 from rig.plugin.contexts import Identity, WebhookDelivery
 from rig.plugin.sources import Hook
-from rig.reactors.inbox import Meaning
+from rig.reactors.meaning import Meaning
 from rig.store.units import Committed, Idempotency, Outcome, Unit
 from rig.wire import views
 from rig.wire.shapes import answers
@@ -76,7 +76,7 @@ async def _receive(ask: Ask) -> web.StreamResponse:
         return _duplicate(ask, id)
     if error is None:
         try:
-            meaning = await inbox.read(hook, delivery)
+            meaning = await inbox.interpreter.read(hook, delivery)
         except RigError as fault:
             error = _borne(fault)
     about = {
@@ -102,8 +102,8 @@ async def _receive(ask: Ask) -> web.StreamResponse:
             )
         )
 
-    with inbox.holding(body):
-        await inbox.keep(ask.raw)
+    with inbox.bodies.holding(body):
+        await inbox.bodies.keep(ask.raw)
         unit = inbox.unit(
             hook,
             about,
