@@ -26,7 +26,8 @@ class Table(Generic[R]):
     indexes: tuple[tuple[str, ...], ...] = ()
     """Every index starts with the tenant by itself. Each costs every write, so there is none that no list reads.
 
-    One that ends with ``key`` has the whole order of a list, which is then paged without reading the rows before the page.
+    One that ends with ``key`` has the whole order of a list, which is then paged without reading the rows before the page. Where
+    one lacks it, SQLite rather walks all rows by their keys than sort those that match.
     """
     sums: tuple[str, ...] = ()
     """Columns that ``Snapshot.totals`` adds up."""
@@ -115,14 +116,14 @@ EXECUTIONS = Table(
     rows.ExecutionRow,
     (("status", "TEXT"), ("issue", "TEXT"), ("agent", "TEXT"), ("job", "TEXT"), ("started_at", "INTEGER")),
     lambda r: (r.status, r.issue, r.agent, r.job, r.started_at),
-    (("started_at", "key"), ("status", "started_at", "key"), ("issue", "started_at")),
+    (("started_at", "key"), ("status", "started_at", "key"), ("issue", "started_at", "key")),
 )
 LEASES = Table(
     "leases",
     rows.LeaseRow,
     (("state", "TEXT"), ("issue", "TEXT"), ("agent", "TEXT")),
     lambda r: (r.state, r.issue, r.agent),
-    (("state",),),
+    (("state", "key"),),
 )
 
 
@@ -196,16 +197,16 @@ KEYS = Table(
     rows.KeyRow,
     (("digest", "TEXT"), ("api", "INTEGER"), ("live_execution", "TEXT")),
     lambda r: (r.digest, int(r.execution is None), r.execution if r.revoked_at is None else None),
-    (("digest",), ("api",), ("live_execution",)),
+    (("digest", "key"), ("api", "key"), ("live_execution",)),
 )
 DELIVERIES = Table(
     "deliveries",
     rows.DeliveryRow,
     (("source", "TEXT"), ("at", "INTEGER"), ("id", "TEXT"), ("state", "TEXT"), ("body", "TEXT"), ("kept", "INTEGER")),
     lambda r: (r.source, r.at, r.id, r.state, r.body, int(r.body is not None)),
-    (("at",), ("id",), ("body",)),
+    (("at",), ("id", "at", "key"), ("body", "at", "key")),
 )
-QUESTIONS = Table("questions", rows.QuestionRow, (("lease", "TEXT"),), lambda r: (r.lease,), (("lease",),))
+QUESTIONS = Table("questions", rows.QuestionRow, (("lease", "TEXT"),), lambda r: (r.lease,), (("lease", "key"),))
 STEERS = Table(
     "steers",
     rows.SteerRow,
