@@ -9,11 +9,13 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+from openapi_spec_validator import validate
 
 from rig.errors import StorageUnavailable
 from rig.model.events import Event
 from rig.plugin.host import PluginHost
 from rig.plugin.loader import PluginSettings
+from rig.wire.openapi import VERSIONS
 from rig.wire.operations import READ, WRITE
 from tests.http.edge import Edge, MakeEdge
 
@@ -220,3 +222,136 @@ async def test_no_other_method_leads_past_the_log_to_an_operation_that_may_chang
     assert (status, answer["calls"]) == (200, 1)
     response = await edge.client.request("HEAD", "/x/acme/greet?name=you")
     assert response.status == 200
+
+
+DECLARES = """
+import rig
+from typing import Any, Callable, Optional
+from pydantic import BaseModel, Field
+
+
+class Address(BaseModel):
+    street: str = Field(min_length=1)
+    beside: Optional["Address"] = None
+
+
+class Good(BaseModel):
+    home: Address
+    pair: tuple[int, str] = "not even a tuple"
+    exclusiveMinimum: int = Field(3, gt=2)
+    anything: Any = None
+
+
+class NoSchema(BaseModel):
+    call: Callable[[int], int]
+
+
+class Raises(BaseModel):
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core, handler):
+        raise SystemExit("no schema today")
+
+
+class Refuses(BaseModel):
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core, handler):
+        raise rig.ConfigError("it is not configured")
+
+
+class Nonsense(BaseModel):
+    n: int = Field(json_schema_extra={"type": "nonsense"})
+
+
+class Elsewhere(BaseModel):
+    n: int = Field(json_schema_extra={"$ref": "http://127.0.0.1:9/schema.json"})
+
+
+class Hangs(BaseModel):
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core, handler):
+        import threading
+        threading.Event().wait(30)
+
+
+async def answers(request):
+    return "fine"
+
+
+@rig.hookimpl
+def rig_register_operations(context):
+    models = [Good, NoSchema, Raises, Refuses, Nonsense, Elsewhere, Hangs, int]
+    bodies = [rig.PluginOperation(m.__name__.lower(), "Takes it", answers, "POST", "write", m) for m in models]
+    return [rig.PluginOperation("ask", "Asks \\x1b[31mred \\ud800", answers), *bodies]
+"""
+
+
+@pytest.fixture
+async def declaring(make_edge: MakeEdge, tmp_path: Path) -> Edge:
+    """An edge with plugins of which one has an odd name, and operations of which most can't be described."""
+    for name in ("acme", "it's ö"):
+        (tmp_path / f"{name}.py").write_text(DECLARES)
+    host = PluginHost(PluginSettings(folder=tmp_path, call_seconds=0.3), entries=[])
+    host.load()
+    return await make_edge(deps={"plugins": host, "config": Configured()})
+
+
+async def description(edge: Edge, version: str = "3.1", **headers: str) -> Any:
+    status, found = await edge.get(f"/api/v1/openapi.json?version={version}", headers=headers)
+    assert status == 200
+    return found
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_the_description_has_what_plugins_add_and_is_valid_whatever_they_declare(declaring: Edge, version: str) -> None:
+    found = await description(declaring, version)
+    validate(found)
+    added = {path: set(methods) for path, methods in found["paths"].items() if path.startswith("/x/")}
+    assert added == {
+        "/x/{plugin}/{operation}": {"get", "post"},
+        "/x/acme/ask": {"get"},
+        "/x/acme/good": {"post"},
+        "/x/it%27s%20%C3%B6/ask": {"get"},
+        "/x/it%27s%20%C3%B6/good": {"post"},
+    }
+    good = found["paths"]["/x/acme/good"]["post"]
+    assert (good["operationId"], good["description"], good["tags"]) == ("x/acme/good", "Scope: orchestrator:write", ["x/acme"])
+    body = good["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    assert set(found["components"]["schemas"][body]["properties"]) == {"home", "pair", "exclusiveMinimum", "anything"}
+    assert found["paths"]["/x/acme/ask"]["get"]["summary"] == "Asks red \ufffd"
+    assert (await declaring.get("/x/it%27s%20%C3%B6/ask")) == (200, "fine")
+
+
+async def test_what_cannot_be_described_says_why_in_its_record_and_works_all_the_same(declaring: Edge) -> None:
+    _, rows = await declaring.get("/api/v1/plugins")
+    row = next(row for row in rows if row["name"] == "acme")
+    why = {operation["name"]: operation["undescribed"] for operation in row["operations"]}
+    assert {name: (said or "").partition(":")[0] for name, said in why.items()} == {
+        "ask": "",
+        "good": "",
+        "noschema": "PydanticInvalidForJsonSchema",
+        "raises": "SystemExit",
+        "refuses": "ConfigError",
+        "nonsense": "Undescribable",
+        "elsewhere": "Undescribable",
+        "hangs": "TimeoutError",
+        "int": "AttributeError",
+    }
+    assert why["nonsense"] == 'Undescribable: properties.n.type: it may not be "nonsense"'
+    assert (row["state"], row["strikes"]) == ("enabled", 0)
+    assert row["last_error"].startswith("x/acme/")
+    assert (await declaring.post("/x/acme/elsewhere", {"n": 1}))[0] == 200
+
+
+async def test_the_description_follows_the_switch(declaring: Edge) -> None:
+    assert (await declaring.post("/api/v1/plugins/acme/disable"))[0] == 200
+    assert not [path for path in (await description(declaring))["paths"] if path.startswith("/x/acme")]
+    assert (await declaring.post("/api/v1/plugins/acme/enable"))[0] == 200
+    assert [path for path in (await description(declaring))["paths"] if path.startswith("/x/acme")]
+
+
+async def test_strangers_are_not_told_what_plugins_there_are(make_edge: MakeEdge, declaring: Edge) -> None:
+    guarded = await make_edge(auth_mode="required", deps={"plugins": declaring.deps.plugins})
+    assert "acme" not in json.dumps(await description(guarded))
+    reader = await guarded.key("reader", READ)
+    assert "/x/acme/ask" in (await description(guarded, Authorization=f"Bearer {reader}"))["paths"]
+    assert "acme" not in json.dumps(await description(guarded))

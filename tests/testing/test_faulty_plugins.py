@@ -85,6 +85,19 @@ async def odd(request):
 def rig_register_operations():
     return [rig.PluginOperation("odd", "Does odd things", odd)]
 """
+BODY = """
+from pydantic import BaseModel, Field
+
+class Body(BaseModel):
+    n: int = Field(1, json_schema_extra={"type": "nonsense"})
+
+async def odd(request):
+    return 1
+
+@rig.hookimpl
+def rig_register_operations():
+    return [rig.PluginOperation("odd", "Does odd things", odd, "POST", "write", Body)]
+"""
 COMMAND = """
 import click
 
@@ -320,6 +333,12 @@ BAD: list[tuple[type[Suite], str, str, str]] = [
         "its summary is not one line",
     ),
     (OperationContract, "an ordinary call is answered", filled(OPERATION, "return {1, 2}"), "its answer is no JSON"),
+    (
+        OperationContract,
+        "its body has a schema",
+        BODY,
+        "odd: its body can't be shown in the API's description: Undescribable: prop",
+    ),
     (
         OperationFaults,
         "hostile queries are refused or answered",

@@ -75,6 +75,8 @@ def operation(thing: object) -> str | None:
         return f"a PluginOperation is wanted, not {type(thing).__name__}"
     if not _NAME.match(thing.name):
         return f"an operation may not be called {thing.name!r}: a lower-case letter, then letters, digits, - and _"
+    if not isinstance(thing.summary, str):
+        return f"the operation {thing.name} needs a summary, one line of text"
     if thing.method not in ("GET", "POST") or thing.scope not in ("read", "write", "admin"):
         return f"the operation {thing.name} needs a method of GET, POST and a scope of read, write, admin"
     if thing.method == "GET" and thing.request is not None:

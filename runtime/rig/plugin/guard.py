@@ -157,8 +157,8 @@ class Guard:
         task.add_done_callback(_retrieve)
         return task
 
-    def call_blocking(self, what: str, function: Callable[..., Any], *args: Any, deadline: float) -> Any:
-        """The same for synchronous code where no event loop runs, as while the daemon starts."""
+    def call_blocking(self, what: str, function: Callable[..., Any], *args: Any, deadline: float, strike: bool = True) -> Any:
+        """The same for synchronous code where no event loop runs, as while the daemon starts; ``strike`` as of ``start``."""
         self._admit(what)
         self.calls += 1
         self.timed += 1
@@ -169,12 +169,14 @@ class Guard:
             answer = future.result(deadline)
         except FutureTimeout as error:
             own = time.monotonic() - began < deadline  # the plugin's own TimeoutError
-            raise self.fault(what, describe(error) if own else f"timeout after {deadline:g} s", began=began) from error
+            raise self.fault(
+                what, describe(error) if own else f"timeout after {deadline:g} s", strike=strike, began=began
+            ) from error
         except RigError as error:
             self._note(what, began, "refused", describe(error))
             raise
         except BaseException as error:
-            raise self.fault(what, self.told(error), began=began) from error
+            raise self.fault(what, self.told(error), strike=strike, began=began) from error
         finally:
             self.seconds += time.monotonic() - began
         if not self._flooded(what, began):

@@ -13,9 +13,11 @@ from rig.plugin.notifier import Notification, Notifier
 from rig.plugin.operations import OperationRequest, PluginOperation
 from rig.plugin.pricing import ModelPrice, PriceSource
 from rig.plugin.provider import ListsModels, Model, ProviderRegistration, Session, SessionResult
+from rig.plugin.raised import describe
 from rig.plugin.steps import StepContext, StepKind, StepResult
 from rig.plugin.tracker import MAX_CURSOR, MAX_PAGE, PollContext, Tracker, TrackerPage
 from rig.text import one_line
+from rig.wire.declared import Added, components, plain
 
 PRICE_SECONDS = 5.0
 """How long a price source may take for a model."""
@@ -223,7 +225,31 @@ class GuardedOperation:
     def __init__(self, operation: PluginOperation, plugin: str, guard: Guard) -> None:
         self.operation = operation
         self.plugin = plugin
+        self.summary = one_line(operation.summary)
+        self.added: Added | None = None
+        """As the API's description shows it, None where that is not possible or not known yet."""
+        self.undescribed: str | None = None
+        """Why it is not possible."""
         self._guard = guard
+        self._what = f"x/{plugin}/{operation.name}"
+
+    def described(self, deadline: float) -> "GuardedOperation":
+        """Itself, after its model was asked what a body is; blocking. An operation whose model can't say it is as good as any."""
+        of, body = self.operation, None
+        try:
+            if of.request is not None:
+                body = self._guard.call_blocking(f"{self._what}.schema", self._schema, deadline=deadline, strike=False)
+        except RigError as error:
+            self.undescribed = describe(error.__cause__ or error)
+        else:
+            self.added = Added(self.plugin, of.name, of.method, f"orchestrator:{of.scope}", self.summary, body)
+        return self
+
+    def _schema(self) -> Any:
+        assert self.operation.request is not None
+        schema = plain(self.operation.request.model_json_schema())
+        components(schema, "Body")
+        return schema
 
     def body(self, raw: Any) -> Any:
         """The validated body. Raises BadRequest that names every fault."""
@@ -245,5 +271,4 @@ class GuardedOperation:
 
     async def handle(self, request: OperationRequest) -> Any:
         """What the plugin answers. Raises its RigError, or PluginError."""
-        what = f"x/{self.plugin}/{self.operation.name}"
-        return await self._guard.call(what, self.operation.handler, request, deadline=OPERATION_SECONDS)
+        return await self._guard.call(self._what, self.operation.handler, request, deadline=OPERATION_SECONDS)

@@ -108,7 +108,7 @@ KINDS: tuple[Kind, ...] = (
         contexts.OperationsContext,
         admission.operation,
         lambda thing, plugin: f"{plugin}/{thing.name}",
-        lambda thing, plugin, guard, settings: GuardedOperation(thing, plugin, guard),
+        lambda thing, plugin, guard, settings: GuardedOperation(thing, plugin, guard).described(settings.call_seconds),
     ),
 )
 """What the daemon asks plugins for. Commands are the command line's (``rig.plugin.commands``)."""
@@ -206,8 +206,10 @@ class PluginHost:
         )
 
     def _operations(self, plugin: str) -> tuple[OperationRecord, ...]:
-        found = [g.operation for key, g in sorted(self.operations.items()) if key.partition("/")[0] == plugin]
-        return tuple(OperationRecord(o.name, o.method, o.scope, o.summary) for o in found)
+        found = [guarded for _, guarded in sorted(self.operations.items()) if guarded.plugin == plugin]
+        return tuple(
+            OperationRecord(g.operation.name, g.operation.method, g.operation.scope, g.summary, g.undescribed) for g in found
+        )
 
     def provider(self, name: str) -> GuardedProvider:
         """The provider of that name. Raises ConfigError that names those there are."""

@@ -57,7 +57,7 @@ class PluginSettings:
     load_seconds: float = 10.0
     """How long an import or a registration may take. What plugins before it were late takes from that, down to a fifth."""
     call_seconds: float = 5.0
-    """How long a call into a webhook source may take."""
+    """How long a call into a webhook source may take, and an operation to say what its body is."""
     strikes: int = STRIKES
     allow: frozenset[str] | None = None
     """``[plugins] allow``: others are not loaded; None allows all."""

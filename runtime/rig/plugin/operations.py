@@ -28,7 +28,7 @@ class PluginOperation:
     name: str
     """Lower case, ``[a-z][a-z0-9_-]*``; the last part of the path."""
     summary: str
-    """One line for the list of ``rig x`` and ``GET /api/v1/plugins``."""
+    """One line for the list of ``rig x``, ``GET /api/v1/plugins`` and the API's description."""
     handler: Callable[[OperationRequest], Awaitable[Any]]
     """Answers with what JSON can say; a ``rig.RigError`` that it raises becomes the answer, anything else is a fault and 503."""
     method: Literal["GET", "POST"] = "GET"
@@ -36,4 +36,4 @@ class PluginOperation:
     scope: Literal["read", "write", "admin"] = "read"
     """Weakest scope that may call it. A POST needs at least ``write``."""
     request: type[Any] | None = None
-    """pydantic model of a POST's body, None when it takes none."""
+    """pydantic model of a POST's body, None when it takes none. The API's description shows its JSON schema."""

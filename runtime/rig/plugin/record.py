@@ -17,6 +17,8 @@ class OperationRecord(msgspec.Struct, frozen=True):
     method: str
     scope: str
     summary: str
+    undescribed: str | None = None
+    """Why the API's description does not show it, None where it does."""
 
 
 class PluginRecord(msgspec.Struct, frozen=True):

@@ -1,10 +1,15 @@
 """OpenAPI 3.1 of the operations, and the same as 3.0.3 for tools that know no newer."""
 
+from collections.abc import Callable, Collection, Sequence
+from functools import cache
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
+from rig.wire.declared import Added, components
 from rig.wire.operations import OPERATIONS, SIGNATURE, Operation, Parameter
+from rig.wire.schema import older
 from rig.wire.shapes import answers, events, requests
 
 VERSIONS = ("3.0", "3.1")
@@ -49,22 +54,45 @@ _PROBLEM = {
     },
 }
 
+_IDEMPOTENCY: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "The same key gives the same answer for 24 hours, without a second effect",
+    "schema": {"type": "string", "maxLength": 255},
+}
+_QUERY: dict[str, Any] = {
+    "name": "query",
+    "in": "query",
+    "description": "What the plugin takes as its query",
+    "style": "form",
+    "explode": True,
+    "schema": {"type": "object", "additionalProperties": {"type": "string"}},
+}
 
-def document(version: str = "3.1") -> dict[str, Any]:
-    """The description of the API; ``version`` is 3.0 or 3.1."""
-    schemas = _schemas()
+
+def document(version: str = "3.1", added: Sequence[Added] = ()) -> dict[str, Any]:
+    """The description of the API with what plugins add to it; ``version`` is 3.0 or 3.1."""
+    schemas = dict(_schemas())
     paths: dict[str, Any] = {}
     for operation in OPERATIONS:
         for number, path in enumerate(operation.paths):
             paths.setdefault(path, {})[operation.method.lower()] = _operation(operation, path, number)
-    found: dict[str, Any] = {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Rig",
-            "version": "1",
-            "description": "The control plane for a fleet of coding agents: one log, and its readings.",
-            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
-        },
+    for one in added:
+        body = components(one.body, f"x.{one.plugin}.{one.name}", _free(schemas)) if one.body is not None else {}
+        schemas |= body
+        paths[f"/x/{_plugin(one)}/{one.name}"] = {one.method.lower(): _added(one, next(iter(body), None))}
+    info: dict[str, Any] = {
+        "title": "Rig",
+        "version": "1",
+        "description": "The control plane for a fleet of coding agents: one log, and its readings.",
+        "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    }
+    if version == "3.0":
+        del info["license"]["identifier"]
+        schemas = {name: older(schema) for name, schema in schemas.items()}
+    return {
+        "openapi": "3.0.3" if version == "3.0" else "3.1.0",
+        "info": info,
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
@@ -72,14 +100,9 @@ def document(version: str = "3.1") -> dict[str, Any]:
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "description": "rig_<prefix>_<secret>"}},
         },
     }
-    if version == "3.0":
-        found["openapi"] = "3.0.3"
-        del found["info"]["license"]["identifier"]
-        downgraded: dict[str, Any] = _older(found)
-        return downgraded
-    return found
 
 
+@cache
 def _schemas() -> dict[str, Any]:
     named = list(answers.SHAPES.items())
     found, components = msgspec.json.schema_components([shape for _, shape in named], ref_template=_REF)
@@ -104,14 +127,7 @@ def _operation(operation: Operation, path: str, number: int) -> dict[str, Any]:
     ]
     parameters += [_parameter(p) for p in operation.query]
     if operation.mutating:
-        parameters.append(
-            {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "description": "The same key gives the same answer for 24 hours, without a second effect",
-                "schema": {"type": "string", "maxLength": 255},
-            }
-        )
+        parameters.append(_IDEMPOTENCY)
     found: dict[str, Any] = {
         "operationId": operation.name if number == 0 else f"{operation.name}_{number + 1}",
         "summary": operation.summary,
@@ -145,11 +161,14 @@ def _responses(operation: Operation, path: str) -> dict[str, Any]:
         else:
             content = {"application/json": {"schema": _ref(operation.response) if operation.response else {"type": "object"}}}
         responses[str(status)]["content"] = content
-    responses["default"] = {
+    return responses | {"default": _refused(error)}
+
+
+def _refused(error: str) -> dict[str, Any]:
+    return {
         "description": "Refused, or not possible at the moment",
         "content": {"application/json": {"schema": _ref(error)}, "application/problem+json": {"schema": _ref("Problem")}},
     }
-    return responses
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
@@ -171,41 +190,38 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     }
 
 
-def _older(value: Any) -> Any:
-    """JSON Schema 2020-12 as OpenAPI 3.0 has it: nullable instead of null, one type, enum instead of const, one example."""
-    if isinstance(value, list):
-        return [_older(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    found = {name: _older(inner) for name, inner in value.items() if not (name == "required" and inner == [])}
-    if "const" in found and not isinstance(found["const"], dict):
-        found["enum"] = [found.pop("const")]
-    if isinstance(found.get("examples"), list):
-        examples = found.pop("examples")
-        if examples:
-            found["example"] = examples[0]
-    kinds = found.get("type")
-    if isinstance(kinds, list):
-        found.pop("type")
-        real = [kind for kind in kinds if kind != "null"]
-        if len(real) == 1:
-            found["type"] = real[0]
-        else:
-            found["anyOf"] = [{"type": kind} for kind in real]
-        if "null" in kinds:
-            found["nullable"] = True
-    options = found.get("anyOf")
-    if isinstance(options, list) and {"type": "null"} in options:
-        rest = [option for option in options if option != {"type": "null"}]
-        found.pop("anyOf")
-        if len(rest) == 1 and "$ref" not in rest[0]:
-            found |= rest[0]
-        else:
-            found["allOf" if len(rest) == 1 else "anyOf"] = rest
-        found["nullable"] = True
-    for bound in ("Minimum", "Maximum"):
-        limit = found.pop(f"exclusive{bound}", None)
-        if limit is not None:
-            found[bound.lower()] = limit
-            found[f"exclusive{bound}"] = True
+def _added(one: Added, body: str | None) -> dict[str, Any]:
+    """An operation of a plugin, with the name of its body's schema."""
+    found: dict[str, Any] = {
+        "operationId": f"x/{_plugin(one)}/{one.name}",
+        "summary": one.summary,
+        "description": f"Scope: {one.scope}",
+        "tags": [f"x/{_plugin(one)}"],
+        "security": [{"bearer": []}],
+        "parameters": [_QUERY] if one.method == "GET" else [_QUERY, _IDEMPOTENCY],
+        "responses": {
+            "200": {"description": "Done", "content": {"application/json": {"schema": {}}}},
+            "default": _refused("Error"),
+        },
+    }
+    if body is not None:
+        found["requestBody"] = {"content": {"application/json": {"schema": _ref(body)}}}
     return found
+
+
+def _plugin(one: Added) -> str:
+    """A plugin's name as a path has it."""
+    return quote(one.plugin, safe="", errors="surrogateescape")
+
+
+def _free(taken: Collection[str]) -> Callable[[str], str]:
+    """What makes a name one that neither ``taken`` nor an answer before it is."""
+    given: set[str] = set()
+
+    def free(name: str) -> str:
+        while name in taken or name in given:
+            name += "_"
+        given.add(name)
+        return name
+
+    return free

@@ -12,6 +12,7 @@ from rig.http.ask import Ask
 from rig.http.auth import ANONYMOUS
 from rig.model.health import http_status
 from rig.wire import openapi
+from rig.wire.declared import Added
 from rig.wire.shapes import answers
 
 
@@ -57,14 +58,15 @@ async def get_metrics(ask: Ask) -> web.StreamResponse:
     return web.Response(body=generate_latest(ask.deps.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-@lru_cache(2)
-def _document(version: str) -> bytes:
-    return json.dumps(openapi.document(version)).encode()
+@lru_cache(4)
+def _document(version: str, added: tuple[Added, ...]) -> bytes:
+    return json.dumps(openapi.document(version, added)).encode()
 
 
 async def get_openapi(ask: Ask) -> web.StreamResponse:
-    """``GET /api/v1/openapi.json``."""
+    """``GET /api/v1/openapi.json``: what plugins add is for those who are known."""
     version = ask.request.query.get("version", "3.1")
     if version not in openapi.VERSIONS:
         raise BadRequest(f"version must be one of: {', '.join(openapi.VERSIONS)}", field="version")
-    return ask.bytes(_document(version), headers={"Cache-Control": "public, max-age=60"})
+    added = () if ask.identity is ANONYMOUS else tuple(o.added for o in ask.deps.plugins.operations.values() if o.added)
+    return ask.bytes(_document(version, added), headers={"Cache-Control": "no-cache"})

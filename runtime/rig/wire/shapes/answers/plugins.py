@@ -10,6 +10,8 @@ class PluginOperation(Snake):
     method: Literal["GET", "POST"]
     scope: Literal["read", "write", "admin"]
     summary: str
+    undescribed: str | None
+    """Why this description does not show it; null where it does."""
 
 
 class Plugin(Snake):
