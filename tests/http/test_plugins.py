@@ -21,12 +21,19 @@ from tests.http.edge import Edge, MakeEdge
 
 CODE = """
 import rig
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 
 class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
     n: int
+
+    @field_validator("n")
+    @classmethod
+    def small(cls, n):
+        if n > 1000:
+            raise {1001: LookupError, 1002: SystemExit, 1003: rig.Conflict}[n]("secret")
+        return n
 
 
 async def double(request):
@@ -105,6 +112,8 @@ async def test_an_operation_answers_under_its_plugins_name(edge: Edge) -> None:
         ("POST", "/x/acme/greet", {}, 405),
         ("POST", "/x/acme/double", {"n": "x"}, 400),
         ("POST", "/x/acme/double", {"n": 1, "m": 2}, 400),
+        ("POST", "/x/acme/double", {"n": 1001}, 503),
+        ("POST", "/x/acme/double", {"n": 1002}, 503),
     ],
 )
 async def test_what_cannot_be_answered_is_a_clear_error(edge: Edge, method: str, path: str, body: object, status: int) -> None:
@@ -117,6 +126,14 @@ async def test_what_cannot_be_answered_is_a_clear_error(edge: Edge, method: str,
 async def test_a_wrong_body_is_refused_in_words_that_name_the_field(edge: Edge) -> None:
     status, answer = await edge.post("/x/acme/double", {"n": 1, "m": 2})
     assert (status, "the body is not what the operation takes: m: Extra inputs" in str(answer)) == (400, True)
+
+
+async def test_what_a_validator_raises_is_a_fault_with_its_line_or_an_answer(edge: Edge) -> None:
+    assert (await edge.post("/x/acme/double", {"n": 1003}))[0] == 409
+    assert (await edge.post("/x/acme/double", {"n": 1001}))[0] == 503
+    _, rows = await edge.get("/api/v1/plugins")
+    assert (rows[0]["strikes"], rows[0]["last_error"]) == (1, "x/acme/double: LookupError: secret (strange_ops.py:14)")
+    assert await written(edge, "plugin_called") == []
 
 
 async def test_an_operation_asks_for_its_own_scope(edge: Edge) -> None:

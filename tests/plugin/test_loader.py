@@ -222,6 +222,33 @@ def test_a_wrong_configuration_names_every_key_at_once(make_plugin: MakePlugin) 
     assert "plugins.conf.shape" in error
 
 
+def test_a_validator_that_breaks_is_an_error_of_the_configuration(make_plugin: MakePlugin) -> None:
+    code = """
+    import pydantic
+    class Config(pydantic.BaseModel):
+        size: int = 3
+        @pydantic.field_validator("size")
+        @classmethod
+        def breaks(cls, size):
+            return {}[size]
+    RIG_CONFIG = Config
+    @rig.hookimpl
+    def rig_register_providers(context):
+        return [rig.ProviderRegistration("odd", Odd(), config=Config)]
+    class Odd:
+        async def run(self, session): ...
+    """
+    host, records = _load(make_plugin("odd", code))
+    assert records["odd"].state == "enabled"
+    with pytest.raises(ConfigError, match=r"\[providers.odd\] could not be validated: KeyError: 4"):
+        host.provider("odd").configure({"size": 4})
+    _, records = _load(make_plugin("odd", code), config={"odd": {"size": 4}})
+    assert (records["odd"].state, records["odd"].last_error) == (
+        "config_error",
+        "[plugins.odd] could not be validated: KeyError: 4",
+    )
+
+
 def test_configuration_for_a_plugin_that_takes_none_is_an_error(make_plugin: MakePlugin) -> None:
     _, records = _load(make_plugin("good", GOOD), config={"good": {"size": 1}})
     assert records["good"].state == "config_error"

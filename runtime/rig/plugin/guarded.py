@@ -252,7 +252,7 @@ class GuardedOperation:
         return schema
 
     def body(self, raw: Any) -> Any:
-        """The validated body. Raises BadRequest that names every fault."""
+        """The validated body. Raises BadRequest that names every fault, the plugin's RigError, or PluginError."""
         if self.operation.request is None:
             if raw not in (None, {}):
                 raise BadRequest("this operation takes no body")
@@ -268,6 +268,10 @@ class GuardedOperation:
             ]
             said = "; ".join(f"{f['field']}: {f['message']}" if f["field"] else f["message"] for f in faults[:5])
             raise BadRequest(f"the body is not what the operation takes: {one_line(said, 500)}", errors=faults) from None
+        except RigError:
+            raise
+        except BaseException as error:  # validators are the plugin's code, and SystemExit would stop the daemon
+            raise self._guard.fault(self._what, self._guard.told(error)) from error
 
     async def handle(self, request: OperationRequest) -> Any:
         """What the plugin answers. Raises its RigError, or PluginError."""

@@ -128,6 +128,10 @@ def validated(model: Any, raw: Any, where: str) -> Any:
             for e in error.errors(include_url=False, include_context=False, include_input=False)
         ]
         raise ConfigError("; ".join(faults), errors=faults) from None
+    except RigError:
+        raise
+    except Exception as error:  # validators are the plugin's code
+        raise ConfigError(f"[{where}] could not be validated: {describe(error)}") from error
 
 
 class Loader:
