@@ -1,22 +1,26 @@
 """Slots are filled from the queue, and what they hold is kept while it runs."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from rig.clock import ManualClock
 from rig.config import Settings
+from rig.errors import NotFound
 from rig.ids import DEFAULT_TENANT, SeededIds
 from rig.model import facts
 from rig.model.events import NewEvent, encode
+from rig.model.tables import ISSUES
 from rig.reactors.dispatch import Dispatch
+from rig.reactors.grants import Grants
 from rig.reactors.orders import Orders
 from rig.reactors.presence import Presence
 from rig.store.log import Log
 from rig.store.memory import open_memory
-from rig.store.units import Committed, Unit
+from rig.store.units import Unit
 from rig.work.order import WorkOrder
 
 SETTINGS = Settings.model_validate(
@@ -25,7 +29,7 @@ SETTINGS = Settings.model_validate(
 
 
 class Work:
-    """An executor, the gates before it and the orders for it: what is begun runs until it is ended."""
+    """An executor and the gates before it: what is begun runs until it is ended."""
 
     def __init__(self) -> None:
         self.begun: list[WorkOrder] = []
@@ -38,26 +42,6 @@ class Work:
 
     async def shutdown(self) -> None:
         self.begun.clear()
-
-
-class Unprepared(Orders):
-    """Orders with nothing in them but whose they are."""
-
-    def __init__(self) -> None: ...
-
-    async def make(self, claimed: Committed, lease_id: str, agent: str, settings: Settings) -> WorkOrder:
-        return WorkOrder(
-            execution=f"e-{agent}",
-            job="ir-1",
-            issue=claimed.events[-1].stream,
-            agent=agent,
-            lease=lease_id,
-            fence=1,
-            provider="mock",
-        )
-
-    async def with_words(self, order: WorkOrder) -> WorkOrder:
-        return order
 
 
 class EndingTheOther(Presence):
@@ -73,7 +57,7 @@ class EndingTheOther(Presence):
     async def beat(self, order: WorkOrder) -> None:
         self.said.append(order.agent)
         if len(self.said) == 3:
-            await self.dispatch.ended(next(other for other in self.work.begun if other is not order))
+            await self.dispatch.ended(next(other for other in self.work.begun if other.lease != order.lease))
         await super().beat(order)
 
 
@@ -87,19 +71,59 @@ async def store() -> AsyncIterator[Log]:
     await made.close()
 
 
-async def test_an_order_that_ends_while_others_are_kept_is_not_said_to_be_worked_on(store: Log) -> None:
-    work: Any = Work()
-    presence = EndingTheOther(store)
-    system: Any = None
-    dispatch = Dispatch(store, system, work, lambda: SETTINGS, Unprepared(), presence, work, ManualClock(), SeededIds(4))
-    presence.dispatch, presence.work = dispatch, work
+@asynccontextmanager
+async def dispatching(store: Log, work: Any, presence: Presence, grants: Callable[[str], Grants]) -> AsyncIterator[Dispatch]:
+    system: Any = None  # nothing is given back
+    orders = Orders(store, grants, SeededIds(4))
+    dispatch = Dispatch(store, system, work, lambda: SETTINGS, orders, presence, work, ManualClock(), SeededIds(5))
     running = asyncio.create_task(dispatch.run())
     try:
-        async with asyncio.timeout(10):
-            while len(presence.said) < 4:
-                await asyncio.sleep(0.01)
+        yield dispatch
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def until(what: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not what():
+            await asyncio.sleep(0.01)
+
+
+def nothing(provider: str) -> Grants:
+    return Grants({}, ())
+
+
+async def test_an_issue_stays_in_the_queue_while_a_secret_of_its_session_is_missing(
+    store: Log, caplog: pytest.LogCaptureFixture
+) -> None:
+    work, asked, missing = Work(), [], True
+
+    def grants(provider: str) -> Grants:
+        asked.append(provider)
+        if missing:
+            raise NotFound("there is no secret MOCK_KEY")
+        return Grants({"MOCK_KEY": "abc"}, ("abc",))
+
+    async with dispatching(store, work, Presence(store), grants):
+        await until(lambda: len(asked) == 2)
+        for number in (1, 2):
+            row = store.get(ISSUES, DEFAULT_TENANT, f"acme/app#{number}")
+            assert row is not None
+            assert (row.state, row.attempt) == ("queued", 1)
+        missing = False
+        await until(lambda: len(work.begun) == 2)
+    assert [(order.issue, order.environment["MOCK_KEY"], order.secrets) for order in work.begun] == [
+        ("acme/app#1", "abc", ("abc",)),
+        ("acme/app#2", "abc", ("abc",)),
+    ]
+    assert [record.getMessage() for record in caplog.records] == ["dispatch waits: there is no secret MOCK_KEY"]
+
+
+async def test_an_order_that_ends_while_others_are_kept_is_not_said_to_be_worked_on(store: Log) -> None:
+    work, presence = Work(), EndingTheOther(store)
+    async with dispatching(store, work, presence, nothing) as dispatch:
+        presence.dispatch, presence.work = dispatch, work
+        await until(lambda: len(presence.said) == 4)
     assert presence.said[:2] == ["rig-1", "rig-2"]
     assert presence.said[2] == presence.said[3] != "rig-2"

@@ -23,7 +23,7 @@ from rig.reactors.gates import Gates
 from rig.reactors.orders import Orders
 from rig.reactors.presence import AGENT, Presence, agent_name
 from rig.store.port import Batch, Store
-from rig.store.units import Claim, Committed, Timer, Unit
+from rig.store.units import Claim, Timer, Unit
 from rig.work.executor import Executor
 from rig.work.order import WorkOrder
 
@@ -84,7 +84,7 @@ class Dispatch:
 
     async def run(self) -> None:
         """Fill free slots whenever there may be work; keep leases alive beside it."""
-        keeping = asyncio.create_task(self._keep_leases())
+        keeping, told = asyncio.create_task(self._keep_leases()), ""
         try:
             while True:
                 self._news.clear()
@@ -93,9 +93,12 @@ class Dispatch:
                         while await self._fill():
                             pass
                 except RigError as error:
-                    log.warning("dispatch waits a moment: %s", error.message)
+                    if error.message != told:
+                        log.warning("dispatch waits: %s", error.message)
+                    told = error.message
                     await asyncio.sleep(1)
                     continue
+                told = ""
                 await self._news.wait()
         finally:
             keeping.cancel()
@@ -126,6 +129,7 @@ class Dispatch:
             return False
         free = [name for slot in range(1, limit + 1) if (name := agent_name(slot)) not in busy]
         agent = next((name for name in free if self._is_called(name)), free[0])
+        grants = self._orders.grants(settings.dispatch.provider)  # before the claim: what can't be run stays in the queue
         lease = self._ids.uuid()
         claimed = await self._store.claim(
             Claim(
@@ -140,7 +144,7 @@ class Dispatch:
         )
         if claimed is None:
             return False
-        await self._start(claimed, lease, agent, settings)
+        await self._start(await self._orders.make(claimed, lease, agent, settings, grants))
         return True
 
     def _is_called(self, agent: str) -> bool:
@@ -148,16 +152,15 @@ class Dispatch:
         stream = self._store.get(STREAMS, DEFAULT_TENANT, agent)
         return stream is not None and stream.waiting > 0
 
-    async def _start(self, claimed: Committed, lease_id: str, agent: str, settings: Settings) -> None:
-        order = await self._orders.make(claimed, lease_id, agent, settings)
-        self._running[lease_id] = order  # also while plugins are asked: a lost lease is heard of, and the slot is taken
+    async def _start(self, order: WorkOrder) -> None:
+        self._running[order.lease] = order  # also while plugins are asked: a lost lease is heard of, and the slot is taken
         order, veto, seconds = await self._gates.admit(order)
-        if self._running.get(lease_id) is None:
+        if self._running.get(order.lease) is None:
             return
         if veto is not None:
             await self._give_back(order, veto, seconds)
             return
-        self._running[lease_id] = order
+        self._running[order.lease] = order
         await self._presence.beat(order)
         self._executor.start(await self._orders.with_words(order))
 

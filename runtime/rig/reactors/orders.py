@@ -23,12 +23,12 @@ class Orders:
     """Makes the orders of a daemon."""
 
     def __init__(self, store: Store, grants: Callable[[str], Grants], ids: Ids) -> None:
-        """``grants`` says what a provider's sessions get to see, and which secrets must not show."""
         self._store = store
-        self._grants = grants
+        self.grants = grants
+        """What a provider's sessions get to see, and which secrets must not show; raises NotFound where one of them is missing."""
         self._ids = ids
 
-    async def make(self, claimed: Committed, lease_id: str, agent: str, settings: Settings) -> WorkOrder:
+    async def make(self, claimed: Committed, lease_id: str, agent: str, settings: Settings, grants: Grants) -> WorkOrder:
         """The order for what an agent has claimed, with a key that is valid for this execution only."""
         lease, issue = claimed.rows["leases", lease_id], claimed.rows["issues", claimed.events[-1].stream]
         assert isinstance(lease, LeaseRow)
@@ -48,7 +48,6 @@ class Orders:
         }
         created = NewEvent("keys", "key_created", encode(key))
         await self._store.commit(Unit(DEFAULT_TENANT, (created,), operation="dispatch"))
-        grants = self._grants(settings.dispatch.provider)
         before = await self._session_to_resume(issue)
         return WorkOrder(
             execution=execution,
