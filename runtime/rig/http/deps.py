@@ -12,6 +12,7 @@ from rig.clock import Clock
 from rig.errors import NotFound
 from rig.http.rates import Rates
 from rig.http.readings import Readings
+from rig.http.usage import UsageAnswers
 from rig.ids import Ids
 from rig.model.call import Call
 from rig.model.health import HealthReport
@@ -67,8 +68,8 @@ class Logs(Protocol):
         """Lines after a line, oldest first."""
         ...
 
-    def written(self, execution: str) -> int:
-        """How many lines an execution that is being written here has so far; 0 for any other. Safe on every thread."""
+    def written(self) -> Mapping[str, int]:
+        """The executions that are being written here, with how many lines each has so far."""
         ...
 
     def follow(self, execution: str, after: int = 0) -> AsyncIterator[Sequence[LogRecord]]:
@@ -256,6 +257,7 @@ class Deps:
     rates: Rates = field(default_factory=Rates)
     """How often each webhook source was asked lately."""
     readings: Readings = field(default_factory=Readings)
+    usage: UsageAnswers = field(default_factory=UsageAnswers)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     seal: Callable[[bytes], bytes] = _plain
     """Encrypts an answer with a secret that is kept for a repeat of its Idempotency-Key."""

@@ -32,6 +32,9 @@ class Table(Generic[R]):
     sums: tuple[str, ...] = ()
     """Columns that ``Snapshot.totals`` adds up."""
 
+    def __reduce__(self) -> tuple[Callable[[str], "Table[Any]"], tuple[str]]:
+        return named, (self.name,)  # so that a query can go to another process
+
 
 @dataclass(frozen=True)
 class Query(Generic[R]):
@@ -262,3 +265,8 @@ ALL: tuple[Table[Any], ...] = (
 """Every read model, in the order that ``rig rebuild`` prints them."""
 
 BY_NAME: dict[str, Table[Any]] = {t.name: t for t in ALL}
+
+
+def named(name: str) -> Table[Any]:
+    """The table of a name; raises KeyError."""
+    return BY_NAME[name]

@@ -25,9 +25,9 @@ class Filter(NamedTuple):
         return tuple((column, "=", value) for column, value in named if value is not None)
 
 
-def by_repo(snapshot: Snapshot, tenant: str, start: Micros | None, filter_: Filter) -> list[tuple[Any, ...]]:
+def by_repo(snapshot: Snapshot, tenant: str, start: Micros | None, where: Where) -> list[tuple[Any, ...]]:
     """What was spent from ``start`` on, None of all time (R0-51): agent, repository and ``REPO_SUMS`` a record, in no order."""
-    return _records(snapshot, tenant, "repo", ("agent", "repo"), start, filter_)
+    return _records(snapshot, tenant, "repo", ("agent", "repo"), start, where)
 
 
 def by_category(snapshot: Snapshot, tenant: str, start: Micros, filter_: Filter) -> dict[tuple[Any, ...], Spent]:
@@ -50,16 +50,16 @@ def by_day(snapshot: Snapshot, tenant: str, start: Micros, filter_: Filter) -> d
 def _grown(
     snapshot: Snapshot, tenant: str, groups: tuple[str, ...], start: Micros, filter_: Filter
 ) -> dict[tuple[Any, ...], Spent]:
-    found = _records(snapshot, tenant, "category", groups, start, filter_)
+    found = _records(snapshot, tenant, "category", groups, start, filter_.where)
     return {record[: len(groups)]: spent(record[len(groups) :]) for record in found}
 
 
 def _records(
-    snapshot: Snapshot, tenant: str, by: By, groups: tuple[str, ...], start: Micros | None, filter_: Filter
+    snapshot: Snapshot, tenant: str, by: By, groups: tuple[str, ...], start: Micros | None, where: Where
 ) -> list[tuple[Any, ...]]:
     since = None if start is None else Since(USAGE, f"{by}_", start)
     newer: Where = () if start is None else (("last_at", ">=", start),)
-    return snapshot.totals(Query(_TOTALS[by], tenant, (*newer, *filter_.where)), groups, since)
+    return snapshot.totals(Query(_TOTALS[by], tenant, (*newer, *where)), groups, since)
 
 
 def _less(total: Spent, part: Spent) -> Spent:

@@ -5,7 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ from rig.errors import StorageUnavailable
 from rig.model.events import Event, encode
 from rig.model.tables import Query, R, Since, Table
 from rig.store.backend import scope_key
+from rig.store.beside import Beside, Gone
 from rig.store.port import Snapshot
+from rig.store.reading import Reading
 from rig.store.schema import model_table
 from rig.store.sql import (
     EVENT_COLUMNS,
@@ -119,13 +121,18 @@ THREADS = 4
 
 
 class SqliteReader:
-    """``rig.store.log.Reader``: the loop's thread reads single rows itself, lists go to a small pool."""
+    """``rig.store.log.Reader``: the loop's thread reads single rows itself, lists go to a small pool.
+
+    Once all of the pool is busy, a process is started that takes what can be sent to it (``Reading``) from then on.
+    """
 
     def __init__(self, path: Path, *, threads: int = THREADS) -> None:
         self._path = path
         self._local = threading.local()
         self._open: list[sqlite3.Connection] = []
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="rig-reader")
+        self._free = threads
+        self._beside = Beside(path)
 
     def _connection(self) -> sqlite3.Connection:
         found: sqlite3.Connection | None = getattr(self._local, "connection", None)
@@ -153,13 +160,23 @@ class SqliteReader:
             raise StorageUnavailable(f"the store cannot be read: {error}") from error
 
     async def run(self, job: Callable[[Snapshot], Any]) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, job)
+        if isinstance(job, Reading) and self._beside.ready:
+            with suppress(Gone):
+                return await self._beside.read(job)
+        self._free -= 1
+        if self._free <= 0:
+            self._beside.want()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, job)
+        finally:
+            self._free += 1
 
     def _run(self, job: Callable[[Snapshot], Any]) -> Any:
         with self.snapshot() as snapshot:
             return job(snapshot)
 
     def close(self) -> None:
+        self._beside.close()
         self._pool.shutdown(wait=True)
         for connection in self._open:
             connection.close()

@@ -125,10 +125,9 @@ class LogStore:
         segments = self._segments(execution)
         return await in_thread(lambda: segments.read(after, limit), "rig-log-read")
 
-    def written(self, execution: str) -> int:
-        """How many lines an execution that is being written here has so far; 0 for any other. Safe on every thread."""
-        writer = self._open.get(execution)
-        return 0 if writer is None else writer.lines
+    def written(self) -> dict[str, int]:
+        """The executions that are being written here, with how many lines each has so far."""
+        return {execution: writer.lines for execution, writer in self._open.items()}
 
     async def follow(self, execution: str, after: int = 0) -> AsyncIterator[list[LogLine]]:
         """Batches of lines above ``after``, old ones at once and new ones as they come, until the execution is closed.

@@ -18,9 +18,7 @@ PAGE = 1000
 async def list_agents(ask: Ask) -> web.StreamResponse:
     """``GET /api/agents``: one array of all known agents, by id."""
     now = ask.deps.clock.now()
-    return await lists.array(
-        ask, Query(AGENTS, ask.call.tenant, (("known", "=", 1),), limit=10_000), lambda row: views.agent(row, now)
-    )
+    return await lists.array(ask, Query(AGENTS, ask.call.tenant, (("known", "=", 1),), limit=10_000), views.agent, now)
 
 
 async def get_streams(ask: Ask) -> web.StreamResponse:

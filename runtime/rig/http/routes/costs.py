@@ -9,7 +9,7 @@ from aiohttp import web
 from rig.clock import Micros
 from rig.errors import BadRequest, NotFound
 from rig.http.ask import Ask
-from rig.http.readings import giving_way
+from rig.http.queries import costs as queries
 from rig.http.routes import lists
 from rig.model import facts, spend
 from rig.model.events import Event
@@ -17,6 +17,7 @@ from rig.model.rows import Spent, UsageRow
 from rig.model.tables import EXECUTIONS, ISSUES, SPEND_BY_CATEGORY, USAGE, Query, Where
 from rig.store import ledger
 from rig.store.port import Snapshot
+from rig.store.reading import Reading
 from rig.wire import views
 from rig.wire.shapes import answers
 
@@ -28,8 +29,10 @@ async def get_usage(ask: Ask) -> web.StreamResponse:
     tenant = ask.call.tenant
 
     def job(snapshot: Snapshot) -> bytes:
-        agents = views.usage(ledger.by_repo(snapshot, tenant, _start(ask, days), chosen))
-        return b"[%b]" % b",".join(map(msgspec.json.encode, giving_way(agents, 30)))
+        start = _start(ask, days)
+        if chosen == ledger.Filter():
+            return ask.deps.usage.read(snapshot, tenant, days, start)
+        return msgspec.json.encode(list(views.usage(ledger.by_repo(snapshot, tenant, start, chosen.where))))
 
     return ask.bytes(await _shared(ask, (days, chosen), job))
 
@@ -38,12 +41,8 @@ async def get_cost_summary(ask: Ask) -> web.StreamResponse:
     """``GET /api/costs/summary``: the same sums as usage, by category (R0-47), which are few: it waits for no heavy reading."""
     days = _days(ask, 7)
     chosen, tenant = ledger.Filter(display=_display(ask)), ask.call.tenant
-
-    def job(snapshot: Snapshot) -> bytes:
-        sums = ledger.by_category(snapshot, tenant, spend.start(ask.deps.clock.now(), days), chosen)
-        return msgspec.json.encode(views.cost_summary(days, sums, snapshot.as_of(tenant)))
-
-    return ask.bytes(await lists.snapshot(ask, job))
+    start = spend.start(ask.deps.clock.now(), days)
+    return ask.bytes(await ask.deps.store.read(Reading(queries.summary, (tenant, days, start, chosen))))
 
 
 async def get_daily_costs(ask: Ask) -> web.StreamResponse:

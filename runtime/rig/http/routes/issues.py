@@ -8,19 +8,18 @@ from aiohttp import web
 from rig.clock import iso
 from rig.errors import AlreadyExists, BadRequest, NotFound, VersionConflict
 from rig.http import longpoll
-from rig.http.ask import AS_OF, Ask, outcome
+from rig.http.ask import Ask, outcome
+from rig.http.queries import issues as queries
 from rig.http.routes import lists
 from rig.model import facts, identity
-from rig.model.cycles import Cycles, waits_for
 from rig.model.decide import issue as commands
 from rig.model.decide import steer as steering
-from rig.model.events import Event, NewEvent, encode
-from rig.model.rows import IssueRow, QueueRow, SteerRow, UnappliedRow
+from rig.model.events import NewEvent, encode
+from rig.model.rows import IssueRow, SteerRow
 from rig.model.states import CONDUCTOR_STATES, VOCABULARY, WORKING
-from rig.model.tables import ISSUES, QUEUE, STEERS, UNAPPLIED, Query
-from rig.store.port import Snapshot
+from rig.model.tables import ISSUES, QUEUE, STEERS, Query
+from rig.store.reading import Reading
 from rig.store.units import Committed, Outcome
-from rig.wire import views
 from rig.wire.shapes import answers, requests
 
 _told = msgspec.json.Decoder(answers.Steered).decode
@@ -58,34 +57,13 @@ async def list_issues(ask: Ask) -> web.StreamResponse:
     limit, offset = lists.window(ask)
     inner = tuple(s for s, words in VOCABULARY.items() if words.conductor == state)
     query = Query(ISSUES, ask.call.tenant, (("state", "in", inner),) if state else (), ("repo", "number"), limit, offset)
-
-    def job(snapshot: Snapshot) -> tuple[bytes, int]:
-        rows = [row for _, row in snapshot.page(query)]
-        blockers = snapshot.found(ISSUES, query.tenant, [blocker for row in rows for blocker in waits_for(row)])
-        cycles = Cycles(lambda stream: waits_for(blockers.get(stream) or snapshot.get(ISSUES, query.tenant, stream)))
-        shown = [views.issue(row, cycles.of(row.stream) if waits_for(row) else ()) for row in rows]
-        return msgspec.json.encode(shown), snapshot.as_of(query.tenant)
-
-    body, as_of = await lists.snapshot(ask, job)
-    return ask.bytes(body, headers={AS_OF: str(as_of)})
+    return await lists.answer(ask, queries.issues, query)
 
 
 async def list_queue(ask: Ask) -> web.StreamResponse:
     """``GET /api/queue``: what waits and may be handed out, in that order (R0-27, R0-30)."""
-    tenant, (limit, offset) = ask.call.tenant, lists.window(ask)
-
-    def job(snapshot: Snapshot) -> tuple[bytes, int]:
-        rows = [row for _, row in snapshot.page(_eligible(tenant, limit, offset))]
-        issues = snapshot.found(ISSUES, tenant, [row.stream for row in rows])
-        shown = [views.assignment(issues[row.stream]) for row in rows if row.stream in issues]
-        return msgspec.json.encode(shown), snapshot.as_of(tenant)
-
-    body, as_of = await lists.snapshot(ask, job)
-    return ask.bytes(body, headers={AS_OF: str(as_of)})
-
-
-def _eligible(tenant: str, limit: int, offset: int = 0) -> Query[QueueRow]:
-    return Query(QUEUE, tenant, (("ready", "=", 1),), ("rank", "queued_sequence"), limit, offset)
+    query = Query(QUEUE, ask.call.tenant, (("ready", "=", 1),), ("rank", "queued_sequence"), *lists.window(ask))
+    return await lists.answer(ask, queries.queue, query)
 
 
 async def find_issue_trace(ask: Ask) -> web.StreamResponse:
@@ -106,19 +84,7 @@ def _named(ask: Ask) -> str:
 
 
 async def _trace(ask: Ask, stream: str) -> web.StreamResponse:
-    tenant = ask.call.tenant
-
-    def job(snapshot: Snapshot) -> bytes | None:
-        events: list[Event] = snapshot.stream(tenant, stream)
-        if not events:
-            return None
-        unapplied: dict[int, UnappliedRow] = {
-            row.sequence: row for _, row in snapshot.page(Query(UNAPPLIED, tenant, (("stream", "=", stream),), limit=10_000))
-        }
-        row = snapshot.get(ISSUES, tenant, stream)
-        return msgspec.json.encode(views.trace(stream, row, events, unapplied, snapshot.as_of(tenant)))
-
-    body = await lists.snapshot(ask, job)
+    body: bytes | None = await ask.deps.store.read(Reading(queries.trace, (ask.call.tenant, stream)))
     if body is None:
         raise NotFound("no event of this issue is known")
     return ask.bytes(body)

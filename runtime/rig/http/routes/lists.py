@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import msgspec
 from aiohttp import web
 
 from rig.http.ask import AS_OF, Ask
+from rig.http.queries import lists as queries
 from rig.model.events import Event
 from rig.model.rows import UnappliedRow
 from rig.model.tables import UNAPPLIED, Query, R
 from rig.store.port import Snapshot
+from rig.store.reading import Reading
 
 T = TypeVar("T")
 
@@ -20,13 +21,14 @@ def window(ask: Ask) -> tuple[int, int]:
     return ask.integer("limit", 100, 1, 500, clamp=True), ask.integer("offset", 0, 0, 10**12)
 
 
-async def array(ask: Ask, query: Query[R], show: Callable[[R], Any]) -> web.StreamResponse:
-    """A page of rows as a bare array, with the sequence of the snapshot in a header."""
+async def array(ask: Ask, query: Query[R], show: Callable[..., Any], *more: Any) -> web.StreamResponse:
+    """A page of rows as a bare array; ``show``, a function of a module, gets each and what is said ``more``."""
+    return await answer(ask, queries.array, query, show, *more)
 
-    def job(snapshot: Snapshot) -> tuple[bytes, int]:
-        return msgspec.json.encode([show(row) for _, row in snapshot.page(query)]), snapshot.as_of(query.tenant)
 
-    body, as_of = await ask.deps.store.read(job)
+async def answer(ask: Ask, function: Callable[..., queries.Answer], *arguments: Any) -> web.StreamResponse:
+    """What one of ``rig.http.queries`` answers, with the sequence of the snapshot in a header."""
+    body, as_of = await ask.deps.store.read(Reading(function, arguments))
     return ask.bytes(body, headers={AS_OF: str(as_of)})
 
 

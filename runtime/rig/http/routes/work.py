@@ -11,13 +11,15 @@ from rig.errors import BadRequest, Forbidden, NotFound
 from rig.http.ask import AS_OF, Ask, outcome
 from rig.http.deps import LogRecord
 from rig.http.headers import finish
+from rig.http.queries import work as queries
 from rig.http.routes import lists
 from rig.model.decide import job as commands
 from rig.model.events import Event
 from rig.model.rows import ExecutionRow, JobRow
 from rig.model.steps import steps
-from rig.model.tables import COUNTS, EXECUTIONS, JOBS, Query, Where
+from rig.model.tables import EXECUTIONS, JOBS, Query
 from rig.store.port import Snapshot
+from rig.store.reading import Reading
 from rig.store.units import Committed, Outcome
 from rig.wire import views
 from rig.wire.shapes import answers, requests
@@ -40,8 +42,7 @@ async def list_execution_logs(ask: Ask) -> web.StreamResponse:
     given = (("status", None if status is None else status.lower()), ("issue", issue))
     where = tuple((column, "=", value) for column, value in given if value is not None)
     query = Query(EXECUTIONS, ask.call.tenant, where, ("-started_at",), limit)  # type: ignore[arg-type]  # "=" is a literal
-    written = ask.deps.logs.written
-    return await lists.array(ask, query, lambda row: views.execution(row, written(row.id)))
+    return await lists.answer(ask, queries.executions, query, ask.deps.logs.written())
 
 
 async def get_execution_log(ask: Ask) -> web.StreamResponse:
@@ -58,7 +59,7 @@ async def get_execution_log(ask: Ask) -> web.StreamResponse:
     if row is None:
         raise NotFound("no such execution")
     lines = await _newest(ask, row)
-    written = ask.deps.logs.written(execution)
+    written = ask.deps.logs.written().get(execution, 0)
     return ask.answer(views.execution_detail(row, found, [_line(x) for x in lines], written), headers={AS_OF: str(as_of)})
 
 
@@ -118,26 +119,9 @@ def _encoded(batch: Sequence[LogRecord], events: bool) -> bytes:
 
 async def list_jobs(ask: Ask) -> web.StreamResponse:
     """``GET /api/jobs``: newest first; page and limit are moved into their range (R2-11)."""
-    tenant = ask.call.tenant
     page, limit = _whole(ask, "page", 1), min(max(_whole(ask, "limit", 20), 1), 100)
-    page = max(page, 1)
     chain = ask.text("chainId")
-
-    def job(snapshot: Snapshot) -> bytes:
-        count = None if chain else snapshot.get(COUNTS, tenant, JOBS.name)
-        total = 0 if count is None else count.rows
-        newest: Where = (("number", "<=", total - (page - 1) * limit),)
-        rows = [row for _, row in snapshot.page(Query(JOBS, tenant, newest, ("-number",), limit))] if total else []
-        shown = answers.Jobs(
-            jobs=[views.job(row) for row in rows],
-            total=total,
-            page=page,
-            limit=limit,
-            as_of=snapshot.as_of(tenant),
-        )
-        return msgspec.json.encode(shown)
-
-    return ask.bytes(await lists.snapshot(ask, job))
+    return ask.bytes(await ask.deps.store.read(Reading(queries.jobs, (ask.call.tenant, max(page, 1), limit, chain))))
 
 
 def _whole(ask: Ask, name: str, default: int) -> int:
