@@ -30,10 +30,10 @@ from rig.model.retry import backoff
 from rig.model.tables import ISSUES, KEYS, Query
 from rig.plugin.happenings import Happenings
 from rig.plugin.host import PluginHost
-from rig.plugin.loader import PluginSettings
 from rig.plugin.looplag import LoopLag
 from rig.plugin.provider import Provider
 from rig.plugin.record import BROKEN
+from rig.plugin.settings import PluginSettings
 from rig.prices import PriceBook
 from rig.reactors import leases, work_settings
 from rig.reactors.dispatch import Dispatch

@@ -14,7 +14,7 @@ from openapi_spec_validator import validate
 from rig.errors import StorageUnavailable
 from rig.model.events import Event
 from rig.plugin.host import PluginHost
-from rig.plugin.loader import PluginSettings
+from rig.plugin.settings import PluginSettings
 from rig.wire.openapi import VERSIONS
 from rig.wire.operations import READ, WRITE
 from tests.http.edge import Edge, MakeEdge

@@ -15,7 +15,7 @@ import pytest
 from rig import StepContext
 from rig.errors import ConfigError
 from rig.plugin.host import PluginHost
-from rig.plugin.loader import PluginSettings
+from rig.plugin.settings import PluginSettings
 from tests.acceptance.daemon import Daemon, running
 from tests.acceptance.test_session import repository
 from tests.plugin import pages

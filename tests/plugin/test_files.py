@@ -6,7 +6,7 @@ import pytest
 
 from rig.errors import ConfigError
 from rig.plugin.host import PluginHost
-from rig.plugin.loader import PluginSettings
+from rig.plugin.settings import PluginSettings
 
 GOOD = """
 from rig import CheckResult, hookimpl

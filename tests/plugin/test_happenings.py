@@ -8,8 +8,8 @@ import pytest
 from rig.errors import Conflict
 from rig.plugin.happenings import Happenings
 from rig.plugin.host import PluginHost
-from rig.plugin.loader import PluginSettings
 from rig.plugin.moments import DispatchContext, TransitionContext, Veto
+from rig.plugin.settings import PluginSettings
 from tests.plugin.conftest import MakePlugin
 
 DISPATCH = DispatchContext(

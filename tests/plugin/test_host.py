@@ -10,7 +10,7 @@ from rig.clock import ManualClock
 from rig.errors import BadSignature, PluginError, ProcessError
 from rig.plugin.contexts import Fault, HealthContext, Identity, WebhookDelivery, WebhookSettings
 from rig.plugin.host import PluginHost
-from rig.plugin.loader import PluginSettings
+from rig.plugin.settings import PluginSettings
 from tests.plugin.conftest import MakePlugin
 from tests.standins.session import LocalSession
 

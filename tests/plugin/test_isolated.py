@@ -12,7 +12,7 @@ from rig.clock import ManualClock
 from rig.model.health import Dependency
 from rig.plugin.contexts import HealthContext, ProviderSetup
 from rig.plugin.host import PluginHost
-from rig.plugin.loader import PluginSettings
+from rig.plugin.settings import PluginSettings
 from rig.plugin.steps import StepContext
 
 MakeHost = Callable[[str], PluginHost]

@@ -12,8 +12,8 @@ from rig.clock import ManualClock
 from rig.errors import ConfigError, PluginError
 from rig.plugin.contexts import Fault
 from rig.plugin.host import PluginHost
-from rig.plugin.loader import PluginSettings
 from rig.plugin.record import PluginRecord
+from rig.plugin.settings import PluginSettings
 from tests.plugin.conftest import MakePlugin
 
 GOOD = """

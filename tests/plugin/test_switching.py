@@ -8,7 +8,7 @@ import pytest
 from rig.errors import NotFound, StorageUnavailable
 from rig.plugin.contexts import Fault
 from rig.plugin.host import PluginHost
-from rig.plugin.loader import PluginSettings
+from rig.plugin.settings import PluginSettings
 from tests.plugin.conftest import MakePlugin
 
 BROKEN = "@rig.hookimpl\ndef rig_register_notifiers(context):\n    raise LookupError('no')"

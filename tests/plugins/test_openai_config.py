@@ -8,7 +8,7 @@ import pytest
 from rig import ConfigError, RigError
 from rig.errors import NotFound
 from rig.plugin.host import PluginHost
-from rig.plugin.loader import PluginSettings
+from rig.plugin.settings import PluginSettings
 from rig_openai.config import OpenAIConfig
 
 SECRETS = {"$SECRET:MODEL_KEY": "made-up-key"}

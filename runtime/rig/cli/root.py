@@ -68,7 +68,7 @@ def _of_plugins(name: str) -> click.Command | None:
     from rig.cli.places import place
     from rig.errors import RigError
     from rig.plugin.commands import plugin_commands
-    from rig.plugin.loader import PluginSettings
+    from rig.plugin.settings import PluginSettings
     from rig.text import one_line
 
     try:

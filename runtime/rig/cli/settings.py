@@ -73,7 +73,7 @@ def loaded(config: Path | None, data_dir: Path | None) -> "tuple[Configuration, 
     Raises ConfigError with every error.
     """
     from rig.plugin.host import PluginHost
-    from rig.plugin.loader import PluginSettings
+    from rig.plugin.settings import PluginSettings
 
     here = place(data_dir, config=config).configuration
     host = PluginHost(PluginSettings.of(here.settings.plugins.whole()))

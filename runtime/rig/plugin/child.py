@@ -15,19 +15,13 @@ from typing import Any, BinaryIO
 import msgspec
 
 from rig.errors import NotSent, TrackerUnavailable
-from rig.plugin import admission, contexts, parcels
+from rig.plugin import parcels
 from rig.plugin.files import FileEntry
 from rig.plugin.guard import Guard, in_thread
-from rig.plugin.loader import Loader, PluginSettings
+from rig.plugin.kinds import ISOLATED, Kind
+from rig.plugin.loader import Loader
 from rig.plugin.marker import PROJECT
-
-KINDS: dict[str, tuple[type[Any], admission.Wrong]] = {
-    "rig_register_health_checkers": (contexts.HealthCheckersContext, admission.health_checker),
-    "rig_register_notifiers": (contexts.NotifiersContext, admission.notifier),
-    "rig_register_trackers": (contexts.TrackersContext, admission.tracker),
-    "rig_register_step_kinds": (contexts.StepKindsContext, admission.step_kind),
-}
-"""What a plugin in a process of its own may register."""
+from rig.plugin.settings import PluginSettings
 
 
 class Child:
@@ -49,21 +43,21 @@ class Child:
         plugin = loader.plugins[opening.name]
         self._guard = plugin.guard
         for hook in plugin.hooks:
-            if hook not in KINDS:
+            if hook not in ISOLATED:
                 loader.fail(plugin, "load_error", f"{hook} is not for a plugin in a process of its own")
         told: list[parcels.Thing] = []
-        for hook, (context, wrong) in KINDS.items():
+        for kind in ISOLATED.values():
 
-            def accept(thing: Any, hook: str = hook, wrong: admission.Wrong = wrong) -> str | None:
-                if problem := wrong(thing):
-                    return problem
-                self._things[hook, str(thing.name)] = thing
+            def accept(thing: Any, kind: Kind = kind) -> str | None:
+                if wrong := kind.wrong(thing):
+                    return wrong
+                self._things[kind.hook, str(thing.name)] = thing
                 kinds = list(getattr(thing, "kinds", ()))
-                told.append(parcels.Thing(hook, str(thing.name), bool(getattr(thing, "critical", False)), kinds))
+                told.append(parcels.Thing(kind.hook, str(thing.name), bool(getattr(thing, "critical", False)), kinds))
                 return None
 
             if plugin.state == "enabled":
-                loader.register(plugin, hook, context, accept)
+                loader.register(plugin, kind.hook, kind.context, accept)
         error = None if plugin.state == "enabled" else plugin.guard.last_error
         self._say(parcels.Opened(list(plugin.hooks), told, plugin.state, error))
 

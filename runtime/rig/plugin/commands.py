@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from rig.plugin import admission
 from rig.plugin.contexts import CommandsContext
-from rig.plugin.loader import Loader, PluginSettings, faults
+from rig.plugin.loader import Loader, faults
 from rig.plugin.origins import taken
+from rig.plugin.settings import PluginSettings
 
 if TYPE_CHECKING:
     import click

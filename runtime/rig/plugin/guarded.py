@@ -8,13 +8,13 @@ from rig.errors import BadRequest, RigError
 from rig.model.tracking import PHASES, TrackedIssue
 from rig.plugin.contexts import Identity, Mapped, WebhookDelivery, WebhookSettings, WebhookSource
 from rig.plugin.guard import Guard
-from rig.plugin.loader import revealed, validated
 from rig.plugin.notifier import Notification, Notifier
 from rig.plugin.operations import OperationRequest, PluginOperation
 from rig.plugin.pricing import ModelPrice, PriceSource
 from rig.plugin.provider import ListsModels, Model, ProviderRegistration, Session, SessionResult
 from rig.plugin.raised import describe
 from rig.plugin.steps import StepContext, StepKind, StepResult
+from rig.plugin.tables import revealed, validated
 from rig.plugin.tracker import MAX_CURSOR, MAX_PAGE, PollContext, Tracker, TrackerPage
 from rig.text import one_line
 from rig.wire.declared import Added, components, plain

@@ -5,7 +5,6 @@ Made by the composition root; there is no other. Nothing here is global, so two 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import EntryPoint
 from typing import Any
@@ -13,10 +12,8 @@ from typing import Any
 from rig.clock import Clock
 from rig.errors import ConfigError, Conflict, NotFound, PluginError
 from rig.model.health import CheckResult
-from rig.plugin import admission, contexts
 from rig.plugin.calls import CallLog
 from rig.plugin.contexts import Fault
-from rig.plugin.guard import Guard
 from rig.plugin.guarded import (
     GuardedNotifier,
     GuardedOperation,
@@ -28,90 +25,12 @@ from rig.plugin.guarded import (
 )
 from rig.plugin.health import HealthBoard, Watched
 from rig.plugin.hookspecs import HOOKS
-from rig.plugin.isolated import PROXIES
-from rig.plugin.loader import Loaded, Loader, PluginSettings, faults
+from rig.plugin.kinds import KINDS, Kind
+from rig.plugin.loader import Loaded, Loader, faults
 from rig.plugin.origins import taken
 from rig.plugin.raised import headline
 from rig.plugin.record import BROKEN, OperationRecord, PluginRecord
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of thing that plugins register."""
-
-    hook: str
-    context: type[Any]
-    wrong: admission.Wrong
-    """What is wrong with a thing, None when it may be registered."""
-    key: Callable[[Any, str], str]
-    """(thing, plugin) to the name that it must have alone."""
-    guarded: Callable[[Any, str, Guard, PluginSettings], Any]
-    """(thing, plugin, guard, settings) to what the rest of Rig calls."""
-
-
-def _name(thing: Any, plugin: str) -> str:
-    return str(thing.name)
-
-
-KINDS: tuple[Kind, ...] = (
-    Kind(
-        "rig_register_providers",
-        contexts.ProvidersContext,
-        admission.provider,
-        _name,
-        lambda thing, plugin, guard, settings: GuardedProvider(thing, guard, settings.secret),
-    ),
-    Kind(
-        "rig_register_webhook_sources",
-        contexts.WebhookSourcesContext,
-        admission.webhook_source,
-        lambda thing, plugin: str(thing.type),
-        lambda thing, plugin, guard, settings: GuardedSource(thing, guard, settings.call_seconds),
-    ),
-    Kind(
-        "rig_register_health_checkers",
-        contexts.HealthCheckersContext,
-        admission.health_checker,
-        _name,
-        lambda thing, plugin, guard, settings: Watched(thing, guard),
-    ),
-    Kind(
-        "rig_register_notifiers",
-        contexts.NotifiersContext,
-        admission.notifier,
-        _name,
-        lambda thing, plugin, guard, settings: GuardedNotifier(thing, guard),
-    ),
-    Kind(
-        "rig_register_trackers",
-        contexts.TrackersContext,
-        admission.tracker,
-        _name,
-        lambda thing, plugin, guard, settings: GuardedTracker(thing, guard),
-    ),
-    Kind(
-        "rig_register_step_kinds",
-        contexts.StepKindsContext,
-        admission.step_kind,
-        _name,
-        lambda thing, plugin, guard, settings: GuardedStep(thing, guard),
-    ),
-    Kind(
-        "rig_register_price_sources",
-        contexts.PriceSourcesContext,
-        admission.price_source,
-        _name,
-        lambda thing, plugin, guard, settings: GuardedPrices(thing, guard),
-    ),
-    Kind(
-        "rig_register_operations",
-        contexts.OperationsContext,
-        admission.operation,
-        lambda thing, plugin: f"{plugin}/{thing.name}",
-        lambda thing, plugin, guard, settings: GuardedOperation(thing, plugin, guard).described(settings.call_seconds),
-    ),
-)
-"""What the daemon asks plugins for. Commands are the command line's (``rig.plugin.commands``)."""
+from rig.plugin.settings import PluginSettings
 
 
 async def _silently() -> None:
@@ -344,11 +263,10 @@ class PluginHost:
                 break
             if plugin.process is None:
                 self._loader.register(plugin, kind.hook, kind.context, partial(accept, kind=kind))
-                continue
-            for thing in plugin.things:
-                if thing.hook == kind.hook and (wrong := accept(PROXIES[kind.hook](plugin.process, thing), kind)):
+            elif (proxy := kind.proxy) is not None:
+                things = [proxy(plugin.process, thing) for thing in plugin.things if thing.hook == kind.hook]
+                if wrong := next(filter(None, (accept(thing, kind) for thing in things)), None):
                     self._loader.fail(plugin, "load_error", f"{kind.hook}: {wrong}")
-                    break
         return owned
 
     def _taken(self, hook: str, key: str) -> str | None:

@@ -9,23 +9,17 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import IO, Any
 
 import msgspec
 
 from rig.errors import NotSent, TrackerUnavailable
-from rig.model.health import CheckResult, NothingToCheck
-from rig.model.tracking import TrackedIssue
 from rig.plugin import parcels
-from rig.plugin.contexts import HealthContext
 from rig.plugin.files import FileEntry
-from rig.plugin.notifier import Notification
 from rig.plugin.raised import Answered, Died
-from rig.plugin.steps import StepContext, StepResult
-from rig.plugin.tracker import PollContext, TrackerPage
 from rig.text import one_line
 
 log = logging.getLogger(__name__)
@@ -189,65 +183,3 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     """End a plugin's process and what it has started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-
-
-class IsolatedChecker:
-    """A ``rig.HealthChecker`` whose check runs in the plugin's process."""
-
-    def __init__(self, process: PluginProcess, thing: parcels.Thing) -> None:
-        self.name, self.critical = thing.name, thing.critical
-        self._process = process
-        self._hook = thing.hook
-
-    async def check(self, context: HealthContext) -> CheckResult | NothingToCheck:
-        return parcels.unpack_result(await self._process.call(self._hook, self.name, await parcels.pack_health(context)))
-
-
-class IsolatedNotifier:
-    """A ``rig.Notifier`` that sends from the plugin's process."""
-
-    def __init__(self, process: PluginProcess, thing: parcels.Thing) -> None:
-        self.name, self.kinds = thing.name, tuple(thing.kinds)
-        self._process = process
-        self._hook = thing.hook
-
-    async def send(self, notification: Notification) -> None:
-        await self._process.call(self._hook, self.name, parcels.pack_notification(notification))
-
-
-class IsolatedTracker:
-    """A ``rig.Tracker`` that is asked in the plugin's process."""
-
-    def __init__(self, process: PluginProcess, thing: parcels.Thing) -> None:
-        self.name = thing.name
-        self._process = process
-        self._hook = thing.hook
-
-    async def poll(self, context: PollContext) -> TrackerPage:
-        return parcels.unpack_page(await self._process.call(self._hook, self.name, asdict(context)))
-
-    async def fetch(self, ids: Sequence[str]) -> Sequence[TrackedIssue]:
-        return parcels.unpack_found(await self._process.call(self._hook, self.name, {"ids": list(ids)}))
-
-
-class IsolatedStep:
-    """A ``rig.StepKind`` whose steps run in the plugin's process."""
-
-    params: type[Any] | None = None
-    """The child has the model and validates."""
-
-    def __init__(self, process: PluginProcess, thing: parcels.Thing) -> None:
-        self.name = thing.name
-        self._process = process
-        self._hook = thing.hook
-
-    async def run(self, context: StepContext) -> StepResult:
-        return parcels.unpack_step_result(await self._process.call(self._hook, self.name, await parcels.pack_step(context)))
-
-
-PROXIES: dict[str, Callable[[PluginProcess, parcels.Thing], Any]] = {
-    "rig_register_health_checkers": IsolatedChecker,
-    "rig_register_notifiers": IsolatedNotifier,
-    "rig_register_trackers": IsolatedTracker,
-    "rig_register_step_kinds": IsolatedStep,
-}

@@ -6,17 +6,15 @@ such as ``">=0.1,<0.2"``, and ``RIG_CONFIG``, the pydantic model of its ``[plugi
 """
 
 import importlib
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pluggy
 
@@ -26,57 +24,15 @@ from rig.plugin import hookspecs
 from rig.plugin.calls import CallLog
 from rig.plugin.contexts import Fault
 from rig.plugin.files import FileEntry, file_entries
-from rig.plugin.guard import STRIKES, Guard, in_thread
+from rig.plugin.guard import Guard, in_thread
 from rig.plugin.implementations import misuse
+from rig.plugin.isolated import PluginProcess
 from rig.plugin.marker import PROJECT
 from rig.plugin.origins import namesakes
+from rig.plugin.parcels import Thing
 from rig.plugin.raised import Died, describe
-
-if TYPE_CHECKING:
-    from rig.plugin.isolated import PluginProcess
-    from rig.plugin.parcels import Thing
-
-RESERVED = frozenset({"allow", "disabled", "dir"})
-"""Keys of ``[plugins]`` itself, which no plugin may be called by."""
-
-
-@dataclass(frozen=True)
-class PluginSettings:
-    """Which plugins to load, and how patient to be with them."""
-
-    disabled: frozenset[str] = frozenset()
-    """``[plugins] disabled``."""
-    only: frozenset[str] | None = None
-    """``RIG_LOAD_PLUGINS``: nothing else is loaded; None loads all, an empty set none."""
-    strict: bool = False
-    """``RIG_STRICT_PLUGINS=1``: a broken plugin refuses the start."""
-    config: Mapping[str, Any] = field(default_factory=dict)
-    """``[plugins.<name>]`` tables by name, not validated yet."""
-    folder: Path | None = None
-    """``[plugins] dir``: one-file plugins."""
-    load_seconds: float = 10.0
-    """How long an import or a registration may take. What plugins before it were late takes from that, down to a fifth."""
-    call_seconds: float = 5.0
-    """How long a call into a webhook source may take, and an operation to say what its body is."""
-    strikes: int = STRIKES
-    allow: frozenset[str] | None = None
-    """``[plugins] allow``: others are not loaded; None allows all."""
-    secret: Callable[[str], str] = str
-    """Turns a text of a plugin's table into what it refers to (``$SECRET:NAME``); raises RigError when there is no such secret."""
-
-    @classmethod
-    def of(cls, section: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> "PluginSettings":
-        """Settings from the ``[plugins]`` section and ``RIG_LOAD_PLUGINS``, ``RIG_STRICT_PLUGINS`` of the environment."""
-        environ = os.environ if environ is None else environ
-        only = environ.get("RIG_LOAD_PLUGINS")
-        return cls(
-            disabled=frozenset(section.get("disabled", ())),
-            allow=frozenset(section["allow"]) if section.get("allow") else None,
-            only=None if only is None else frozenset(n.strip() for n in only.split(",") if n.strip()),
-            strict=environ.get("RIG_STRICT_PLUGINS", "") not in ("", "0"),
-            folder=Path(section["dir"]).expanduser() if section.get("dir") else None,
-            config={name: table for name, table in section.items() if name not in RESERVED},
-        )
+from rig.plugin.settings import RESERVED, PluginSettings
+from rig.plugin.tables import own, revealed, validated
 
 
 class Broken(Exception):
@@ -102,36 +58,14 @@ class Loaded:
     """The pydantic model of its configuration, None when it declares none."""
     module: ModuleType | None = None
     """None until it is loaded, and in a process of its own."""
-    process: "PluginProcess | None" = None
+    process: PluginProcess | None = None
     """Where it runs when it is isolated."""
-    things: "Sequence[Thing]" = ()
+    things: Sequence[Thing] = ()
     """What its process says that it registered."""
 
     @property
     def entry(self) -> EntryPoint:
         return self.entries[0]
-
-
-def validated(model: Any, raw: Any, where: str) -> Any:
-    """``raw`` as an instance of a pydantic model, None when there is no model. Raises ConfigError with every fault at once."""
-    if model is None:
-        if raw:
-            raise ConfigError(f"[{where}] takes no configuration")
-        return None
-    from pydantic import ValidationError
-
-    try:
-        return model.model_validate(raw)
-    except ValidationError as error:
-        faults = [
-            f"{'.'.join([where, *map(str, e['loc'])])}: {e['msg'].removeprefix('Value error, ')}"
-            for e in error.errors(include_url=False, include_context=False, include_input=False)
-        ]
-        raise ConfigError("; ".join(faults), errors=faults) from None
-    except RigError:
-        raise
-    except Exception as error:  # validators are the plugin's code
-        raise ConfigError(f"[{where}] could not be validated: {describe(error)}") from error
 
 
 class Loader:
@@ -262,7 +196,7 @@ class Loader:
             model = self._timely(partial(_resolve, model), f"import of {model}")
         plugin.model = model
         try:
-            plugin.config = self._timely(lambda: validated(model, _own(table, model), f"plugins.{name}"), "validation")
+            plugin.config = self._timely(lambda: validated(model, own(table, model), f"plugins.{name}"), "validation")
         except ConfigError as error:
             raise Broken("config_error", error.message) from None
         if wrong := misuse(module):
@@ -281,9 +215,7 @@ class Loader:
 
     def _start(self, plugin: Loaded, table: Mapping[str, Any]) -> None:
         """Load a plugin in a process of its own; what it registered comes with its first word."""
-        from rig.plugin.isolated import PluginProcess
-
-        process = PluginProcess(plugin.entry.name, plugin.entry, _own(table, None), self._settings.load_seconds)
+        process = PluginProcess(plugin.entry.name, plugin.entry, own(table, None), self._settings.load_seconds)
         try:
             with self._patience():
                 opened = process.start()
@@ -333,21 +265,6 @@ class Loader:
             raise Broken("load_error", f"RIG_REQUIRES is not a version range: {wanted}") from None
         if not fits:
             raise Broken("load_error", f"needs rig {wanted}, and this is {rig.__version__}")
-
-
-def revealed(value: Any, secret: Callable[[str], str]) -> Any:
-    """A plugin's or provider's table with its secrets instead of the references to them."""
-    if isinstance(value, str):
-        return secret(value)
-    if isinstance(value, Mapping):
-        return {key: revealed(inner, secret) for key, inner in value.items()}
-    return [revealed(inner, secret) for inner in value] if isinstance(value, list | tuple) else value
-
-
-def _own(table: Mapping[str, Any], model: Any) -> Mapping[str, Any]:
-    """A plugin's table without the keys that are Rig's, unless its model knows them (a ``rig.PluginConfig`` does)."""
-    known = getattr(model, "model_fields", {})
-    return {key: value for key, value in table.items() if key != "isolate" or key in known}
 
 
 def _resolve(place: str) -> Any:

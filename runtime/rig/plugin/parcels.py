@@ -161,7 +161,7 @@ def unpack_found(answer: Any) -> list[TrackedIssue]:
     return msgspec.convert(answer, Found).issues
 
 
-async def pack_step(context: StepContext) -> dict[str, Any]:
+def pack_step(context: StepContext) -> dict[str, Any]:
     """A step context; its parameters were validated by the parent against nothing, the child does it."""
     return {
         "run": context.run,

@@ -8,7 +8,7 @@ from rig.plugin.contexts import Identity, Mapped, WebhookDelivery, WebhookSettin
 
 
 class HookSource(Protocol):
-    """A webhook source under its plugin's guard (``rig.plugin.host.GuardedSource``)."""
+    """A webhook source under its plugin's guard (``rig.plugin.guarded.GuardedSource``)."""
 
     type: str
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from rig.plugin.commands import plugin_commands
 from rig.plugin.host import PluginHost
-from rig.plugin.loader import PluginSettings
 from rig.plugin.marker import PROJECT
+from rig.plugin.settings import PluginSettings
 
 
 def clashes(entry: EntryPoint, config: Mapping[str, Any], own: Collection[str]) -> list[str]:

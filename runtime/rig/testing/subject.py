@@ -10,9 +10,10 @@ from rig.plugin import admission
 from rig.plugin.commands import HOOK
 from rig.plugin.contexts import CommandsContext
 from rig.plugin.files import FileEntry
-from rig.plugin.host import KINDS
-from rig.plugin.loader import Loaded, Loader, PluginSettings
+from rig.plugin.kinds import KINDS
+from rig.plugin.loader import Loaded, Loader
 from rig.plugin.marker import PROJECT
+from rig.plugin.settings import PluginSettings
 
 Target = ModuleType | str | Path
 """A plugin's module, the module's name, or the file of a one-file plugin."""
