@@ -191,6 +191,21 @@ def test_one_line_found_twice_on_the_path_is_one_plugin(make_plugin: MakePlugin)
     assert records["good"].state == "enabled"
 
 
+async def test_what_is_refused_is_refused_again_by_who_lets_it_in(make_plugin: MakePlugin) -> None:
+    host, _ = _load(make_plugin("odd", "@rig.hookimpl(wrapper=True)\ndef rig_register_providers():\n  return (yield)"))
+    record = await host.switch("odd", True)
+    assert (record.state, record.last_error) == (
+        "load_error",
+        "rig_register_providers is a wrapper, and plugins don't wrap each other",
+    )
+
+
+def test_what_goes_wrong_while_it_hands_its_things_over_is_told_with_its_line(make_plugin: MakePlugin) -> None:
+    entry = make_plugin("odd", "@rig.hookimpl\ndef rig_register_providers():\n    yield from {}['x']")
+    _, records = _load(entry)
+    assert records["odd"].last_error == f"rig_register_providers: KeyError: 'x' ({entry.value}.py:4)"
+
+
 def test_an_entry_point_must_name_a_module(make_plugin: MakePlugin) -> None:
     _, records = _load(make_plugin("odd", target="os.path:join"))
     assert "must name a module" in (records["odd"].last_error or "")

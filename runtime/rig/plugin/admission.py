@@ -17,6 +17,10 @@ def _lacks(thing: object, what: str, *, texts: tuple[str, ...] = (), calls: tupl
     return f"{what} with {', '.join((*texts, *calls))} is wanted, not {type(thing).__name__}"
 
 
+def _misnamed(thing: Any, what: str) -> str | None:
+    return None if _NAME.match(thing.name) else f"{what} may not be called {thing.name!r}"
+
+
 def provider(thing: object) -> str | None:
     """``rig_register_providers``."""
     if not isinstance(thing, ProviderRegistration) or not callable(getattr(thing.provider, "run", None)):
@@ -40,10 +44,8 @@ def health_checker(thing: object) -> str | None:
 
 def notifier(thing: object) -> str | None:
     """``rig_register_notifiers``."""
-    if wrong := _lacks(thing, "a Notifier", texts=("name",), calls=("send",)):
+    if wrong := _lacks(thing, "a Notifier", texts=("name",), calls=("send",)) or _misnamed(thing, "a notifier"):
         return wrong
-    if not _NAME.match(thing.name):  # type: ignore[attr-defined]
-        return f"a notifier may not be called {thing.name!r}"  # type: ignore[attr-defined]
     kinds = getattr(thing, "kinds", None)
     if isinstance(kinds, str) or not isinstance(kinds, Collection) or not set(kinds) <= set(KINDS):
         return f"the kinds of the notifier {thing.name} are not of: {', '.join(KINDS)}"  # type: ignore[attr-defined]
@@ -52,16 +54,12 @@ def notifier(thing: object) -> str | None:
 
 def tracker(thing: object) -> str | None:
     """``rig_register_trackers``."""
-    if wrong := _lacks(thing, "a Tracker", texts=("name",), calls=("poll", "fetch")):
-        return wrong
-    return None if _NAME.match(thing.name) else f"a tracker may not be called {thing.name!r}"  # type: ignore[attr-defined]
+    return _lacks(thing, "a Tracker", texts=("name",), calls=("poll", "fetch")) or _misnamed(thing, "a tracker")
 
 
 def step_kind(thing: object) -> str | None:
     """``rig_register_step_kinds``."""
-    if wrong := _lacks(thing, "a StepKind", texts=("name",), calls=("run",)):
-        return wrong
-    return None if _NAME.match(thing.name) else f"a step kind may not be called {thing.name!r}"  # type: ignore[attr-defined]
+    return _lacks(thing, "a StepKind", texts=("name",), calls=("run",)) or _misnamed(thing, "a step kind")
 
 
 def price_source(thing: object) -> str | None:

@@ -46,7 +46,7 @@ class Watched:
             return health.dependency(self.name, self.critical, unasked, latency_ms=0, at=clock.now())
         running = self._running
         if running is None or running.task.done():
-            task = self._guard.start(f"{self.name}.check", self._check, context, strike=False)
+            task = self._guard.start(f"{self.name}.check", self._checker.check, context, strike=False)
             running = self._running = _Running(task, time.monotonic())
         left = self._deadline - (time.monotonic() - running.began)
         done, _ = await asyncio.wait({running.task}, timeout=max(0.0, left))  # a caller that goes away leaves the check alone
@@ -62,10 +62,6 @@ class Watched:
             return None
         latency = int((time.monotonic() - running.began) * 1000)
         return health.dependency(self.name, self.critical, result, latency_ms=latency, at=clock.now())
-
-    @property
-    def _check(self) -> Callable[..., object]:
-        return self._checker.check
 
 
 def _result(task: "asyncio.Task[CheckResult | NothingToCheck]") -> CheckResult | NothingToCheck:

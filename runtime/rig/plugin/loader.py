@@ -159,7 +159,7 @@ class Loader:
             except PluginError:
                 self.fail(plugin, "load_error", plugin.guard.last_error or f"{hook} failed")
             except Exception as error:  # noqa: BLE001 - its own RigError, or what iterating over its answer raised
-                self.fail(plugin, "load_error", f"{hook}: {describe(error)}")
+                self.fail(plugin, "load_error", f"{hook}: {plugin.guard.told(error)}")
 
     def fail(self, plugin: Loaded, state: str, text: str | None) -> None:
         """Mark a plugin as broken, take its hooks out and end its process."""
@@ -187,16 +187,17 @@ class Loader:
         plugin.guard.package = (
             plugin.entry.package if isinstance(plugin.entry, FileEntry) else plugin.entry.value.partition(".")[0]
         )
-        module = self._timely(plugin.entry.load, "import", plugin.guard)
+        module = self._timely(plugin.guard, plugin.entry.load, "import")
         if not isinstance(module, ModuleType):
             raise Broken("load_error", f"the entry point must name a module, not {type(module).__name__}")
         self._check_version(getattr(module, "RIG_REQUIRES", None))
         model = getattr(module, "RIG_CONFIG", None)
         if isinstance(model, str):
-            model = self._timely(partial(_resolve, model), f"import of {model}")
+            model = self._timely(plugin.guard, partial(_resolve, model), f"import of {model}")
         plugin.model = model
         try:
-            plugin.config = self._timely(lambda: validated(model, own(table, model), f"plugins.{name}"), "validation")
+            validate = partial(validated, model, own(table, model), f"plugins.{name}")
+            plugin.config = self._timely(plugin.guard, validate, "validation")
         except ConfigError as error:
             raise Broken("config_error", error.message) from None
         if wrong := misuse(module):
@@ -208,10 +209,10 @@ class Loader:
             raise Broken("load_error", describe(error)) from None
         found = self._manager.get_hookcallers(module) or []
         plugin.hooks = tuple(sorted(caller.name for caller in found))
-        plugin.module = module
         for caller in found:
             if any(i.hookwrapper or i.wrapper for i in caller.get_hookimpls() if i.plugin_name == name):
                 raise Broken("load_error", f"{caller.name} is a wrapper, and plugins don't wrap each other")
+        plugin.module = module
 
     def _start(self, plugin: Loaded, table: Mapping[str, Any]) -> None:
         """Load a plugin in a process of its own; what it registered comes with its first word."""
@@ -239,8 +240,8 @@ class Loader:
             if spent >= seconds:
                 self._lost += spent
 
-    def _timely(self, function: Callable[[], Any], what: str, guard: Guard | None = None) -> Any:
-        """The answer of the plugin's code, or Broken when it raises anything, told by ``guard``, or takes too long."""
+    def _timely(self, guard: Guard, function: Callable[[], Any], what: str) -> Any:
+        """The answer of the plugin's code, or Broken when it raises anything or takes too long."""
         future = in_thread(function)
         try:
             with self._patience() as seconds:
@@ -248,11 +249,11 @@ class Loader:
         except FutureTimeout as error:
             if not future.done():
                 raise Broken("load_error", f"{what} took longer than {seconds:g} s") from None
-            raise Broken("load_error", describe(error)) from None
+            raise Broken("load_error", guard.told(error)) from None
         except ConfigError:
             raise
         except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit included
-            raise Broken("load_error", guard.told(error) if guard is not None else describe(error)) from None
+            raise Broken("load_error", guard.told(error)) from None
 
     def _check_version(self, wanted: object) -> None:
         if wanted is None:
