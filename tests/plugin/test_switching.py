@@ -2,6 +2,7 @@
 
 import asyncio
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -96,3 +97,29 @@ async def test_a_plugin_that_is_not_allowed_stays_out_whatever_is_disabled(make_
     switched.disabled = set()
     await switched.follow()
     assert switched.states() == {"broken": "load_error", "good": "disabled"}
+
+
+async def test_who_goes_away_while_a_plugin_is_loaded_leaves_the_next_switch_to_wait_for_it(
+    make_plugin: MakePlugin, tmp_path: Path
+) -> None:
+    code = f"""
+    import pathlib, time
+    pathlib.Path({str(tmp_path / "begun")!r}).touch()
+    time.sleep(0.3)
+    @rig.hookimpl
+    def rig_before_dispatch():
+        return None
+    """
+    host = PluginHost(PluginSettings(disabled=frozenset({"slow"})), entries=[make_plugin("slow", code)])
+    host.load()
+    switching = asyncio.ensure_future(host.switch("slow", True))
+    async with asyncio.timeout(5):
+        while not (tmp_path / "begun").exists():
+            await asyncio.sleep(0.01)
+    switching.cancel()
+    assert (await host.switch("slow", False)).state == "disabled"
+    with pytest.raises(asyncio.CancelledError):
+        await switching
+    assert host.implementations("rig_before_dispatch") == []
+    await asyncio.sleep(0.5)
+    assert (host.records()[0].state, host.implementations("rig_before_dispatch")) == ("disabled", [])

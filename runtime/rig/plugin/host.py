@@ -190,10 +190,13 @@ class PluginHost:
                     await self._turn(plugin, on)
 
     async def _turn(self, plugin: Loaded, on: bool) -> None:
-        if on:
-            await asyncio.to_thread(self._enable, plugin)
-        else:
-            self._disable(plugin)
+        """Load a plugin, or end its process, off the loop."""
+        turning = asyncio.ensure_future(asyncio.to_thread(self._enable if on else self._disable, plugin))
+        try:
+            await asyncio.shield(turning)
+        except asyncio.CancelledError:  # the thread goes on, and the next switch is not to come in between
+            await asyncio.wait({turning})
+            raise
 
     def _disable(self, plugin: Loaded) -> None:
         """Take a plugin out: nothing calls it any more, but what runs goes on to its end."""
@@ -205,7 +208,7 @@ class PluginHost:
         self._loader.disable(plugin)
 
     def _enable(self, plugin: Loaded) -> None:
-        """Let a plugin in; blocking. One that was never loaded is loaded now."""
+        """Let a plugin in. One that was never loaded is loaded now."""
         plugin.guard.release()
         if plugin.state == "enabled":
             return
