@@ -180,6 +180,8 @@ async def test_a_plugin_whose_name_was_taken_while_it_was_out_is_told_so_when_it
     assert (back.state, back.last_error) == ("enabled", None)
     again = await host.switch("a", True)
     assert (again.state, "by the plugin b" in (again.last_error or "")) == ("load_error", True)
+    await host.switch("a", False)
+    assert host.provider("sleeper")
     await host.switch("b", False)
     assert (await host.switch("a", True)).state == "enabled"
     assert host.provider("sleeper")

@@ -164,7 +164,7 @@ class PluginHost:
     # Switching plugins off and on
 
     async def switch(self, name: str, on: bool, say: Callable[[], Awaitable[None]] = _silently) -> PluginRecord:
-        """Let a plugin in, or out of its quarantine, or take it out, because somebody wants it so; one that could not be loaded is tried again.
+        """Let a plugin in or take it out because somebody wants it so; what could not be loaded, or is quarantined, is tried again.
 
         One switch at a time. ``say`` is awaited before anything is done: when it raises, nothing is. Raises NotFound, Conflict.
         Whether it could be loaded is in the record.
@@ -201,8 +201,9 @@ class PluginHost:
     def _disable(self, plugin: Loaded) -> None:
         """Take a plugin out: nothing calls it any more, but what runs goes on to its end."""
         name = plugin.entry.name
-        for hook, key in self._owned.get(name, {}):
-            self._registries[hook].pop(key, None)
+        for (hook, key), thing in self._owned.get(name, {}).items():
+            if self._registries[hook].get(key) is thing:  # and not another's that has its name by now
+                del self._registries[hook][key]
         if plugin.process is not None:
             self._owned.pop(name, None)  # its proxies know the process that ends now
         self._loader.disable(plugin)
