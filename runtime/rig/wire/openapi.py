@@ -105,8 +105,8 @@ def document(version: str = "3.1", added: Sequence[Added] = ()) -> dict[str, Any
 @cache
 def _schemas() -> dict[str, Any]:
     named = list(answers.SHAPES.items())
-    found, components = msgspec.json.schema_components([shape for _, shape in named], ref_template=_REF)
-    schemas: dict[str, Any] = dict(components)
+    found, shared = msgspec.json.schema_components([shape for _, shape in named], ref_template=_REF)
+    schemas: dict[str, Any] = dict(shared)
     schemas |= {name: schema for (name, _), schema in zip(named, found, strict=True) if name not in schemas}
     for name, model in requests.SHAPES.items():
         schema = model.model_json_schema(by_alias=True, ref_template="#/components/schemas/{model}")
