@@ -43,6 +43,8 @@ async def double(request):
 async def greet(request):
     if "name" not in request.query:
         raise rig.BadRequest("name is missing")
+    if request.query["name"] == "half":
+        raise rig.Conflict("half a character: \\ud800", what="\\ud800")
     if request.query["name"] == "odd":
         return {object()}
     if request.query["name"] == "bad":
@@ -160,6 +162,12 @@ async def test_an_error_that_json_cannot_say_is_shown_all_the_same(edge: Edge) -
     assert rows[0]["last_error"].startswith("x/acme/greet: LookupError: half a character: \ufffd (strange_ops.py:")
     _, answer = await edge.get("/api/v1/plugins/calls")
     assert answer["calls"][-1]["error"] in rows[0]["last_error"]
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/problem+json"])
+async def test_a_refusal_that_json_cannot_say_is_answered_all_the_same(edge: Edge, accept: str) -> None:
+    status, answer = await edge.get("/x/acme/greet?name=half", headers={"Accept": accept})
+    assert (status, answer["code"], "half a character: \ufffd" in answer.values()) == (409, "conflict", True)
 
 
 async def written(edge: Edge, type_: str) -> list[Event]:

@@ -1,6 +1,7 @@
 """Errors as HTTP: one function that makes the answer, in either envelope or as RFC 9457 (conventions §5)."""
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -22,6 +23,7 @@ from rig.errors import (
     UnsupportedMediaType,
     UriTooLong,
 )
+from rig.text import clean
 
 log = logging.getLogger("rig.http")
 
@@ -62,31 +64,13 @@ def from_bug(error: BaseException, trace: str, where: str) -> RigError:
 
 def answer(error: RigError, trace: str, path: str, accept: str = "", allow: str | None = None) -> web.Response:
     """The response to an error; ``path`` decides the envelope and is never repeated."""
+    kind = PROBLEM if PROBLEM in accept else "application/json"
     details = {name: value for name, value in error.details.items() if value is not None}
-    body: dict[str, Any]
-    kind = "application/json"
-    if PROBLEM in accept:
-        kind = PROBLEM
-        body = {
-            "type": f"urn:rig:error:{error.code}",
-            "title": HTTPStatus(error.http_status).phrase,
-            "status": error.http_status,
-            "detail": error.message,
-            "instance": f"urn:rig:trace:{trace}",
-            "code": error.code,
-        }
-        if details:
-            body["details"] = details
-    elif path.startswith("/api/v1/"):
-        body = {"code": error.code, "message": error.message, "trace_id": trace}
-        if details:
-            body["details"] = details
-        body = {"error": body}
-    else:
-        body = {"error": error.message, "code": error.code, "traceId": trace}
-        if details:
-            body["details"] = details
-    response = web.Response(body=msgspec.json.encode(body, enc_hook=str), status=error.http_status, content_type=kind)
+    try:
+        body = msgspec.json.encode(_envelope(error, error.message, details, trace, path, kind), enc_hook=str)
+    except Exception:  # noqa: BLE001 - a plugin's error may hold anything, and say what JSON cannot
+        body = msgspec.json.encode(_envelope(error, clean(error.message), {}, trace, path, kind))
+    response = web.Response(body=body, status=error.http_status, content_type=kind)
     headers = response.headers
     if error.http_status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="rig"'
@@ -98,3 +82,20 @@ def answer(error: RigError, trace: str, path: str, accept: str = "", allow: str 
     if error.http_status in (408, 413, 431):
         response.force_close()
     return response
+
+
+def _envelope(error: RigError, message: str, details: Mapping[str, Any], trace: str, path: str, kind: str) -> dict[str, Any]:
+    more = {"details": details} if details else {}
+    if kind == PROBLEM:
+        return {
+            "type": f"urn:rig:error:{error.code}",
+            "title": HTTPStatus(error.http_status).phrase,
+            "status": error.http_status,
+            "detail": message,
+            "instance": f"urn:rig:trace:{trace}",
+            "code": error.code,
+            **more,
+        }
+    if path.startswith("/api/v1/"):
+        return {"error": {"code": error.code, "message": message, "trace_id": trace, **more}}
+    return {"error": message, "code": error.code, "traceId": trace, **more}
