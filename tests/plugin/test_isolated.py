@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 
@@ -9,11 +10,16 @@ import psutil
 import pytest
 
 from rig.clock import ManualClock
+from rig.errors import NotSent, TrackerUnavailable
 from rig.model.health import Dependency
 from rig.plugin.contexts import HealthContext, ProviderSetup
 from rig.plugin.host import PluginHost
+from rig.plugin.notifier import Notification
 from rig.plugin.settings import PluginSettings
 from rig.plugin.steps import StepContext
+from rig.plugin.tracker import PollContext
+
+NOTIFICATION = Notification("1", "done", "info", "Done", "", "", None, "2026-01-01T00:00:00Z", 0)
 
 MakeHost = Callable[[str], PluginHost]
 
@@ -157,6 +163,38 @@ async def test_a_step_runs_there_with_its_parameters_checked(make_host: MakeHost
     result = await step.run(StepContext("r", "s", 1, {"n": 21}))
     assert result.outputs["n"] == 42
     assert result.outputs["pid"] != __import__("os").getpid()
+
+
+async def test_what_it_refuses_is_an_answer_with_all_that_it_says(make_host: MakeHost) -> None:
+    code = """
+        class Odd:
+            name, kinds = "odd", ()
+            async def send(self, notification):
+                raise rig.NotSent("full", retry_after=7, final=notification.title == "last")
+            async def poll(self, context):
+                raise rig.TrackerUnavailable("limit", retry_after=9)
+            async def fetch(self, ids):
+                raise rig.TrackerUnavailable
+
+        @rig.hookimpl
+        def rig_register_notifiers(context):
+            return [Odd()]
+
+        @rig.hookimpl
+        def rig_register_trackers(context):
+            return [Odd()]
+    """
+    host = make_host(code)
+    for title in ("first", "last"):
+        with pytest.raises(NotSent, match="^full$") as refused:
+            await host.notifiers["odd"].send(replace(NOTIFICATION, title=title))
+        assert (refused.value.retry_after, refused.value.final) == (7, title == "last")
+    with pytest.raises(TrackerUnavailable, match="^limit$") as limited:
+        await host.trackers["odd"].poll(PollContext())
+    assert limited.value.retry_after == 9
+    with pytest.raises(TrackerUnavailable, match="can't be read now") as unread:
+        await host.trackers["odd"].fetch(["1"])
+    assert (unread.value.retry_after, host.records()[0].strikes) == (None, 0)
 
 
 async def test_one_that_is_refused_leaves_no_process_behind(tmp_path: Path) -> None:

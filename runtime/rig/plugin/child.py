@@ -86,13 +86,10 @@ class Child:
             parcels.encode(said)
         except asyncio.CancelledError:
             raise
-        except NotSent as refusal:
-            said_of = parcels.Answer(
-                ask.id, error=refusal.message, not_sent=True, retry_after=refusal.retry_after, final=refusal.final
-            )
-            self._say(said_of)
-        except TrackerUnavailable as refusal:
-            self._say(parcels.Answer(ask.id, error=refusal.message, unavailable=True, rest=refusal.retry_after))
+        except NotSent as error:
+            self._say(parcels.Answer(ask.id, None, error.message, "not_sent", error.retry_after, error.final))
+        except TrackerUnavailable as error:
+            self._say(parcels.Answer(ask.id, None, error.message, "tracker_unavailable", error.retry_after))
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything, and the daemon is told
             self._say(parcels.Answer(ask.id, error=self._guard.told(error)))
         else:

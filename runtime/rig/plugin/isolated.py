@@ -109,14 +109,10 @@ class PluginProcess:
                 future = waiting.pop(said.id, None)
                 if future is None or not future.set_running_or_notify_cancel():
                     continue
-                if said.not_sent:
-                    future.set_exception(NotSent(said.error, retry_after=said.retry_after, final=said.final))
-                elif said.unavailable:
-                    future.set_exception(TrackerUnavailable(said.error, retry_after=said.rest))
-                elif said.error is not None:
-                    future.set_exception(Answered(said.error))
-                else:
+                if said.error is None:
                     future.set_result(said.answer)
+                else:
+                    future.set_exception(_raised(said, said.error))
         except (ValueError, msgspec.MsgspecError):
             _kill(process)
         status = process.wait()
@@ -177,6 +173,16 @@ class PluginProcess:
             _kill(running.process)
         for thread in self._threads:
             thread.join(2)
+
+
+def _raised(said: parcels.Answer, error: str) -> Exception:
+    """What a call raised, as the guard is to see it."""
+    match said.refusal:
+        case "not_sent":
+            return NotSent(error, retry_after=said.retry_after, final=said.final)
+        case "tracker_unavailable":
+            return TrackerUnavailable(error, retry_after=said.retry_after)
+    return Answered(error)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -64,13 +64,10 @@ class Answer(msgspec.Struct):
     answer: Any = None
     error: str | None = None
     """``Name: text (FILE:LINE)`` of what was raised."""
-    not_sent: bool = False
-    """Whether that was a NotSent, whose fields are these."""
+    refusal: Literal["", "not_sent", "tracker_unavailable"] = ""
+    """The code of an error that is an answer, whose message and fields these are; empty where it is a fault."""
     retry_after: int | None = None
     final: bool = False
-    unavailable: bool = False
-    """Whether that was a TrackerUnavailable, and how long it asks to be left alone."""
-    rest: int | None = None
 
 
 read_opening = msgspec.json.Decoder(Opening).decode
