@@ -6,6 +6,7 @@ import sys
 import tomllib
 import zipfile
 from importlib.metadata import entry_points
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,18 @@ def _imported(repository: Path) -> set[str]:
                     names = [node.module]
                 found |= {name.partition(".")[0] for name in names}
     return {name for name in found - sys.stdlib_module_names if not name.startswith("rig_")}
+
+
+def test_programs_of_rigs_own_take_no_module_from_the_working_directory(repository: Path) -> None:
+    """Only ``rig plugin test`` does: its author runs it where the plugin lies."""
+    found = set()
+    for root in ("runtime", "plugins", "rigtui"):
+        for path in (repository / root).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                words = node.elts if isinstance(node, ast.List | ast.Tuple) else node.args if isinstance(node, ast.Call) else []
+                if ("sys.executable", "'-m'") in pairwise(map(ast.unparse, words)):
+                    found.add(path.relative_to(repository).as_posix())
+    assert found == {"runtime/rig/cli/conformance.py"}
 
 
 def loaded_by(code: str) -> set[str]:

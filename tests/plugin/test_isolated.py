@@ -70,6 +70,19 @@ async def test_a_checker_in_its_own_process_answers_with_what_the_daemon_told_it
     assert found.reason == f"{__import__('os').getpid()} slow 0.25 /data"
 
 
+async def test_a_module_in_the_working_directory_is_none_of_its_process(
+    make_host: MakeHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies where the daemon was started would run with its rights, under the name of a module that it needs (I30)."""
+    here = tmp_path / "here"
+    here.mkdir()
+    for name in ("msgspec", "queue"):
+        (here / f"{name}.py").write_text("raise SystemExit('imported from the working directory')")
+    monkeypatch.chdir(here)
+    found = await look(make_host(CHECKER.replace("BODY", "return rig.CheckResult('Degraded', os.getcwd())")))
+    assert found.reason == str(here)
+
+
 async def test_a_checker_in_its_own_process_learns_of_providers_and_may_have_nothing_to_check(make_host: MakeHost) -> None:
     host = make_host(
         CHECKER.replace("BODY", "return rig.CheckResult() if 'x' in context.providers() else rig.NothingToCheck()")

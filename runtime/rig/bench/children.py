@@ -101,6 +101,7 @@ async def daemon(directory: Path, module: str = "rig.cli") -> AsyncIterator[Chil
     config.write_text(CONFIG)
     command = (
         sys.executable,
+        "-P",
         "-m",
         module,
         "serve",

@@ -55,7 +55,7 @@ async def group_commit(settings: Settings) -> Section:
 async def _child(settings: Settings, group: bool, variables: dict[str, str]) -> float:
     arguments = json.dumps([str(settings.fresh("commits")), group, settings.seconds])
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "rig.bench.commits", arguments, env=environment(**variables), stdout=asyncio.subprocess.PIPE
+        sys.executable, "-P", "-m", "rig.bench.commits", arguments, env=environment(**variables), stdout=asyncio.subprocess.PIPE
     )
     return float(await until_ended(process))
 

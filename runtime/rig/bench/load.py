@@ -168,7 +168,7 @@ async def _main(load: Load) -> Outcome:
 async def generate(load: Load) -> Outcome:
     """Run a load in a process of its own. Raises RuntimeError when nothing was accepted."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "rig.bench.load", json.dumps(asdict(load)), stdout=asyncio.subprocess.PIPE
+        sys.executable, "-P", "-m", "rig.bench.load", json.dumps(asdict(load)), stdout=asyncio.subprocess.PIPE
     )
     out, _ = await process.communicate()
     if process.returncode:

@@ -112,7 +112,7 @@ async def ask(mix: Mix, directory: Path) -> dict[str, Timed]:
     file = directory / "mix.json"
     file.write_text(json.dumps(asdict(mix)))
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "rig.bench.mix", str(file), stdout=asyncio.subprocess.PIPE
+        sys.executable, "-P", "-m", "rig.bench.mix", str(file), stdout=asyncio.subprocess.PIPE
     )
     found: dict[str, Any] = json.loads(await until_ended(process))
     return {name: Timed(**times) for name, times in found.items()}

@@ -146,7 +146,7 @@ async def _rebuild(directory: Path, events: int) -> float:
     """Events a second of ``rig rebuild``, the start of the program and the hashes included."""
     began = perf_counter()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "rig.cli", "rebuild", "--data-dir", str(directory)),
+        *(sys.executable, "-P", "-m", "rig.cli", "rebuild", "--data-dir", str(directory)),
         cwd=directory,
         env=environment(),
         stdout=asyncio.subprocess.PIPE,

@@ -45,7 +45,7 @@ async def starts(settings: Settings) -> Section:
 async def _help(directory: Path) -> float:
     began = perf_counter()
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "rig.cli", "--help", cwd=directory, env=environment(), stdout=asyncio.subprocess.PIPE
+        sys.executable, "-P", "-m", "rig.cli", "--help", cwd=directory, env=environment(), stdout=asyncio.subprocess.PIPE
     )
     await until_ended(process)
     return perf_counter() - began

@@ -49,7 +49,9 @@ async def write_path(settings: Settings) -> Section:
     home, batch_home, null_home = (settings.fresh(name) for name in ("rig", "rig-batch", "rig-null"))
     keys = [await keyed_store(home), await keyed_store(batch_home)]
     async with AsyncExitStack() as stack:
-        bare = await stack.enter_async_context(running(sys.executable, "-m", "rig.bench.bare", cwd=settings.fresh("bare")))
+        bare = await stack.enter_async_context(
+            running(sys.executable, "-P", "-m", "rig.bench.bare", cwd=settings.fresh("bare"))
+        )
         null = await stack.enter_async_context(daemon(null_home, "rig.bench.null"))
         rig = await stack.enter_async_context(daemon(home))
         batched = await stack.enter_async_context(daemon(batch_home))

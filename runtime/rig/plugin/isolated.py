@@ -64,7 +64,7 @@ class PluginProcess:
     def _start(self) -> _Running:
         environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
         process = subprocess.Popen(
-            [sys.executable, "-m", "rig.plugin.child"],
+            [sys.executable, "-P", "-m", "rig.plugin.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

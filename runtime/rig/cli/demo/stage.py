@@ -113,7 +113,7 @@ def _environ() -> dict[str, str]:
 @asynccontextmanager
 async def daemon(stage: Stage) -> AsyncIterator[str]:
     """A daemon on the stage; gives its address, and ends it with everything that it started."""
-    command = [sys.executable, "-m", "rig.cli", "serve", "--config", str(stage.config), "--data-dir", str(stage.data)]
+    command = [sys.executable, "-P", "-m", "rig.cli", "serve", "--config", str(stage.config), "--data-dir", str(stage.data)]
     with stage.log.open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             *command, stdout=subprocess.PIPE, stderr=log, env=_environ(), cwd=stage.root, start_new_session=True
@@ -126,7 +126,7 @@ async def daemon(stage: Stage) -> AsyncIterator[str]:
 
 async def watching(stage: Stage, url: str) -> int:
     """Have the dashboard on the terminal until it is left; its exit code. It is a program of its own: it stands above ``rig``."""
-    command = [sys.executable, "-m", "rigtui", url, "--data-dir", str(stage.data)]
+    command = [sys.executable, "-P", "-m", "rigtui", url, "--data-dir", str(stage.data)]
     process = await asyncio.create_subprocess_exec(*command, env=_environ())
     try:
         return await process.wait()
