@@ -6,7 +6,6 @@ from operator import itemgetter
 from typing import Any
 
 import msgspec
-from msgspec.structs import astuple
 
 from rig.clock import iso
 from rig.model.costs import PICO, dollars
@@ -129,7 +128,7 @@ def _grouped(sums: Sums) -> dict[str, dict[Any, Spent]]:
 
 
 def _total(parts: Iterable[Spent]) -> Spent:
-    return Spent(*map(sum, zip(*map(astuple, parts), strict=True)))
+    return sum(parts, Spent())
 
 
 def _tokens(spent: Spent) -> dict[str, int]:
