@@ -5,8 +5,10 @@ import os
 import shutil
 import sqlite3
 from pathlib import Path
+from threading import Thread
 from typing import Any, Literal
 
+import psutil
 import pytest
 
 from rig.clock import ManualClock
@@ -55,6 +57,30 @@ async def filled(path: Path, issues: int = 40, *, crash: bool = False) -> None:
 
 def contents(path: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in path.iterdir() if p.is_file() and p.name != "lock"}
+
+
+async def test_readings_on_threads_that_end_leave_nothing_open(tmp_path: Path) -> None:
+    """Every call of a plugin has a thread of its own, and a daemon that opens files for each has none left one day."""
+    await filled(tmp_path / "data", 2)
+    store = opened(tmp_path / "data")
+
+    def read() -> None:
+        with store.log.snapshot() as snapshot:
+            assert snapshot.get(ISSUES, TENANT, "acme/app#1") is not None
+        assert store.log.get(ISSUES, TENANT, "acme/app#1") is not None
+
+    def opens() -> int:
+        return sum(file.path.startswith(str(tmp_path)) for file in psutil.Process().open_files())
+
+    read()
+    before = opens()
+    for _ in range(20):
+        thread = Thread(target=read)
+        thread.start()
+        thread.join()
+    after = opens()
+    await store.log.close()
+    assert (after, opens()) == (before, 0)
 
 
 async def test_a_store_opens_again_with_all_it_had(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
-"""The embedded store's readers: each thread has a connection of its own that can only read."""
+"""The embedded store's readers: as many connections as read at the same time, kept for the next, and none can write."""
 
 import asyncio
 import sqlite3
-import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -128,36 +128,42 @@ class SqliteReader:
 
     def __init__(self, path: Path, *, threads: int = THREADS) -> None:
         self._path = path
-        self._local = threading.local()
-        self._open: list[sqlite3.Connection] = []
+        self._idle: deque[sqlite3.Connection] = deque()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="rig-reader")
         self._free = threads
         self._beside = Beside(path)
 
-    def _connection(self) -> sqlite3.Connection:
-        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if found is None:
-            found = self._local.connection = connect(self._path, read_only=True)
-            self._open.append(found)
-        return found
-
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
-        connection = self._connection()
         try:
-            connection.execute("BEGIN")
+            connection = self._take()
             try:
-                yield SqliteSnapshot(connection)
+                connection.execute("BEGIN")
+                try:
+                    yield SqliteSnapshot(connection)
+                finally:
+                    connection.execute("ROLLBACK")
             finally:
-                connection.execute("ROLLBACK")
+                self._idle.append(connection)
         except sqlite3.Error as error:
             raise StorageUnavailable(f"the store cannot be read: {error}") from error
 
     def get(self, table: Table[R], tenant: str, key: str) -> R | None:
         try:
-            return SqliteSnapshot(self._connection()).get(table, tenant, key)
+            connection = self._take()
+            try:
+                return SqliteSnapshot(connection).get(table, tenant, key)
+            finally:
+                self._idle.append(connection)
         except sqlite3.Error as error:
             raise StorageUnavailable(f"the store cannot be read: {error}") from error
+
+    def _take(self) -> sqlite3.Connection:
+        """A connection that nobody else has. None belongs to a thread: plugins read on threads that last for one call."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return connect(self._path, read_only=True)
 
     async def run(self, job: Callable[[Snapshot], Any]) -> Any:
         if isinstance(job, Reading) and self._beside.ready:
@@ -178,6 +184,5 @@ class SqliteReader:
     def close(self) -> None:
         self._beside.close()
         self._pool.shutdown(wait=True)
-        for connection in self._open:
-            connection.close()
-        self._open.clear()
+        while self._idle:
+            self._idle.pop().close()
