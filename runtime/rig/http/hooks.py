@@ -51,8 +51,9 @@ class ConfiguredHooks:
             if value is None:
                 return None
             where: Any = (("repo", "=", repo), (column, "=", value))
+            newest = Query(ISSUES, tenant, where, ("-number",), limit=1)  # most are of the last, and the index has them so
             with self._store.snapshot() as snapshot:
-                rows = snapshot.page(Query(ISSUES, tenant, where, limit=1))
+                rows = snapshot.page(newest)
             return rows[0][1].number if rows else None
 
         return WebhookSettings(tuple(tracker.required_labels), tuple(tracker.trusted_associations), issue_of)

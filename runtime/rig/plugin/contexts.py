@@ -162,7 +162,7 @@ class WebhookSettings:
     trusted_associations: tuple[str, ...] = ("OWNER", "MEMBER", "COLLABORATOR")
     """``tracker.trusted_associations``: whose issues are queued without anyone's approval."""
     issue_of: Callable[[str, str | None, int | None], int | None] = _unknown
-    """(repository, branch, pull request) to the number of the issue that they belong to, None when Rig knows of none.
+    """(repository, branch, pull request) to the number of the newest issue that they belong to, None when Rig knows of none.
 
     Called on a worker thread.
     """
