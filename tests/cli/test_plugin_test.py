@@ -185,7 +185,7 @@ def test_a_name_that_a_plugin_of_this_place_has_already_is_said(tmp_path: Path, 
 
 
 def test_a_command_of_rigs_own_name_is_said(tmp_path: Path) -> None:
-    code = "import rig, click\n@rig.hookimpl\ndef rig_register_commands():\n    return [click.Command('queue', lambda: None)]\n"
+    code = "import rig, click\n@rig.hookimpl\ndef rig_register_commands():\n    return [click.Command('queue', callback=lambda: None)]\n"
     _, rows = ran(one_file(tmp_path, code))
     failed = [row["reason"] for row in rows if row["check"] == "it is loaded beside those installed here"]
     assert failed == ["odd: rig_register_commands: rig queue is a command of Rig's own"]

@@ -202,9 +202,9 @@ def test_plugins_are_listed_without_a_daemon(rig: Rig) -> None:
 def test_names_that_two_plugins_want_are_listed_without_a_daemon(rig: Rig, tmp_path: Path) -> None:
     (tmp_path / "rig.toml").write_text('[plugins]\ndir = "."\n')
     (tmp_path / "mock.py").write_text("raise RuntimeError('imported')")
-    command = "import rig, click\n@rig.hookimpl\ndef rig_register_commands(context):\n    return [click.Command({!r}, lambda: None)]\n"
-    for file, name in (("hides", "queue"), ("one", "greet"), ("two", "greet")):
-        (tmp_path / f"{file}.py").write_text(command.format(name))
+    code = "import rig, click\n@rig.hookimpl\ndef rig_register_commands(context):\n    return [click.Command(n, callback=lambda: None) for n in {}]\n"
+    for file, names in (("hides", ["alone", "queue"]), ("one", ["greet"]), ("two", ["greet"])):
+        (tmp_path / f"{file}.py").write_text(code.format(names))
     rows = {row["name"]: row for row in json.loads(rig("plugin", "list", "--offline", "-o", "json").output)}
     assert {n: rows[n]["state"] for n in ("mock", "hides", "one", "two")} == {
         "mock": "load_error",
@@ -216,3 +216,5 @@ def test_names_that_two_plugins_want_are_listed_without_a_daemon(rig: Rig, tmp_p
     assert rows["hides"]["last_error"] == "rig_register_commands: rig queue is a command of Rig's own"
     assert "'greet' is registered already by the plugin one (the file one.py)" in rows["two"]["last_error"]
     assert "plugin two: rig_register_commands: 'greet'" in rig("no-such-command").stderr
+    assert rig("greet").exception is None
+    assert isinstance(rig("alone").exception, click.UsageError), "half of a plugin is nothing"

@@ -29,18 +29,25 @@ def plugin_commands(
     owners: dict[str, EntryPoint] = {}
 
     for plugin in loader.plugins.values():
+        if plugin.state != "enabled":
+            continue
+        given: dict[str, click.Command] = {}
 
-        def accept(command: "click.Command", entry: EntryPoint = plugin.entry) -> str | None:
+        def accept(command: "click.Command", given: "dict[str, click.Command]" = given) -> str | None:
             if wrong := admission.command(command):
                 return wrong
             name = str(command.name)
             if name in own:
                 return f"rig {name} is a command of Rig's own"
+            if name in given:
+                return f"{name!r} is registered twice"
             if name in owners:
                 return taken(name, owners[name])
-            found[name], owners[name] = command, entry
+            given[name] = command
             return None
 
+        loader.register(plugin, HOOK, CommandsContext, accept)
         if plugin.state == "enabled":
-            loader.register(plugin, HOOK, CommandsContext, accept)
+            found.update(given)
+            owners.update(dict.fromkeys(given, plugin.entry))
     return found, faults(loader.plugins.values())
