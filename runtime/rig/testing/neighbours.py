@@ -15,13 +15,13 @@ def clashes(entry: EntryPoint, config: Mapping[str, Any], own: Collection[str]) 
     """What goes wrong with a plugin, or with another that goes well without it; ``own`` are the commands of ``rig`` itself."""
     others = tuple(e for e in entry_points(group=PROJECT) if (e.name, e.value) != (entry.name, entry.value))
     together = _faults((*others, entry), {entry.name: dict(config)}, own)
-    alone = _alone(others)
+    alone = _alone(others, tuple(own))
     return [f"{name}: {error}" for name, error in together.items() if name not in alone]
 
 
 @cache
-def _alone(others: tuple[EntryPoint, ...]) -> dict[str, str]:
-    return _faults(others, {}, ())
+def _alone(others: tuple[EntryPoint, ...], own: tuple[str, ...]) -> dict[str, str]:
+    return _faults(others, {}, own)
 
 
 def _faults(entries: Sequence[EntryPoint], config: Mapping[str, Any], own: Collection[str]) -> dict[str, str]:
