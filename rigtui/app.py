@@ -1,14 +1,7 @@
 """The dashboard: its screens, its commands, and how changes reach what is seen."""
 
-import asyncio
-import contextlib
-import os
-import signal
-import threading
 from collections.abc import Callable, Iterable
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 from textual.app import App, SystemCommand
 from textual.screen import Screen
@@ -18,6 +11,7 @@ from textual.timer import Timer
 from rig.client import Target
 from rig.errors import RigError, Unreachable
 from rigtui import keymap
+from rigtui.ending import Ending
 from rigtui.link import Link
 from rigtui.palette import CallScreen, Offer, PluginOperations
 from rigtui.screens.answer import AnswerScreen, SteerScreen
@@ -31,9 +25,6 @@ from rigtui.text import plain
 
 FRAME = 0.05
 """Seconds for which changes are collected before they are shown together: at most twenty pictures a second."""
-
-STUCK = 2.0
-"""Seconds that a terminal gets to take the last output when a signal ends the dashboard."""
 
 DARK = Theme(
     name="rig-dark",
@@ -81,8 +72,7 @@ class Dashboard(App[None]):
         self.state = State()
         self.last_filter = ""
         self._bell = bell
-        self._before: dict[signal.Signals, Any] = {}
-        """What signals did before."""
+        self._ending = Ending(self.exit)
         self.link = Link(where, self.tell)
         self._changes: list[Change] = []
         self._due: Timer | None = None
@@ -99,26 +89,13 @@ class Dashboard(App[None]):
         return self.link.now()
 
     async def on_mount(self) -> None:
-        ending = partial(self._told_to_end, asyncio.get_running_loop())
-        with contextlib.suppress(ValueError):  # not on the main thread: whoever runs it there hears of signals
-            self._before = {number: signal.signal(number, ending) for number in (signal.SIGTERM, signal.SIGHUP)}
+        self._ending.begin(terminal=not self.is_headless)
         await self.push_screen(QueueScreen())
         self.set_interval(1.0, self._tick)
         self.follow()
 
     def on_unmount(self) -> None:
-        for number, before in self._before.items():
-            signal.signal(number, before)
-
-    def _told_to_end(self, loop: asyncio.AbstractEventLoop, number: int, _: object) -> None:
-        """Leave, and the terminal as it was found; without its help when it takes no output any more.
-
-        Textual waits for such a terminal for ever, even on the loop, which would then hear of no signal.
-        """
-        stuck = threading.Timer(STUCK, os._exit, (128 + number,))
-        stuck.daemon = True
-        stuck.start()
-        loop.call_soon_threadsafe(self.exit)
+        self._ending.over()
 
     def follow(self) -> None:
         """Begin to follow the daemon."""

@@ -10,6 +10,8 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from uuid import uuid4
 
@@ -310,27 +312,48 @@ def test_without_a_daemon_one_line_says_what_to_do(require: Callable[[str], str]
     assert "rig serve" in done.stdout
 
 
-def test_a_signal_ends_it_also_on_a_terminal_that_takes_no_output(daemon: Daemon) -> None:
+@contextmanager
+def on_a_bare_terminal(daemon: Daemon) -> "Iterator[tuple[subprocess.Popen[bytes], FileIO]]":
+    """A dashboard that has drawn on a terminal which does not control it, and the other end, which nobody reads."""
     ours, its = os.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 160, 0, 0))
     command = [sys.executable, "-m", "rigtui", daemon.url, "--data-dir", str(daemon.data)]
     dashboard = subprocess.Popen(command, stdin=its, stdout=its, stderr=its, start_new_session=True)
+    os.close(its)
     try:
-        os.close(its)
-        ends = time.monotonic() + 20
-        while struct.unpack("i", fcntl.ioctl(ours, termios.FIONREAD, bytes(4)))[0] < 1000:
-            assert time.monotonic() < ends, "nothing was drawn"
-            time.sleep(0.05)
-        for width in range(160, 180):  # each draws everything again, and nobody reads it
-            fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
-            dashboard.send_signal(signal.SIGWINCH)
-            time.sleep(0.1)
-        dashboard.terminate()
-        assert dashboard.wait(timeout=10) in (0, 128 + signal.SIGTERM)
+        with FileIO(ours) as other_end:
+            ends = time.monotonic() + 20
+            while struct.unpack("i", fcntl.ioctl(other_end, termios.FIONREAD, bytes(4)))[0] < 1000:
+                assert time.monotonic() < ends, "nothing was drawn"
+                time.sleep(0.05)
+            yield dashboard, other_end
     finally:
         dashboard.kill()
         dashboard.wait()
-        os.close(ours)
+
+
+def draw_until_stuck(dashboard: "subprocess.Popen[bytes]", other_end: FileIO) -> None:
+    """Have it draw everything again and again, which nobody reads, until it waits for its terminal."""
+    for width in range(160, 180):
+        fcntl.ioctl(other_end, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
+        dashboard.send_signal(signal.SIGWINCH)
+        time.sleep(0.1)
+
+
+def test_a_signal_ends_it_also_on_a_terminal_that_takes_no_output(daemon: Daemon) -> None:
+    with on_a_bare_terminal(daemon) as (dashboard, other_end):
+        draw_until_stuck(dashboard, other_end)
+        dashboard.terminate()
+        assert dashboard.wait(timeout=10) in (0, 128 + signal.SIGTERM)
+
+
+@pytest.mark.parametrize("stuck", [False, True])
+def test_it_ends_when_its_terminal_has_gone_and_nothing_told_it(daemon: Daemon, stuck: bool) -> None:
+    with on_a_bare_terminal(daemon) as (dashboard, other_end):
+        if stuck:
+            draw_until_stuck(dashboard, other_end)
+        other_end.close()
+        assert dashboard.wait(timeout=10) in (0, 128 + signal.SIGHUP)
 
 
 def test_the_demo_opens_it_and_ends_with_a_table(tmp_path: Path) -> None:
