@@ -13,9 +13,10 @@ PHASES = {
     "behind": ("◐", "behind", "warn"),
     "disconnected": ("✗", "disconnected", "bad"),
 }
+AT_WORK = ("assigned", "in_progress")
 TOTALS = (
     ("queued", "queued", ("queued",), "muted"),
-    ("in_progress", "working", ("assigned", "in_progress"), "accent"),
+    ("in_progress", "working", AT_WORK, "accent"),
     ("in_review", "review", ("in_review", "deploying"), "notice"),
     ("failed", "failed", ("failed",), "bad"),
     ("done", "done", ("done",), "good"),
@@ -35,7 +36,7 @@ def where(state: State, url: str) -> list[Span]:
 
 
 def totals(state: State) -> list[Span]:
-    """The fleet in numbers: issues by state, open questions, today's dollars."""
+    """The fleet in numbers: issues by state, then agents."""
     numbers: dict[str, int] = {}
     for entry in state.issues.values():
         if entry.row is not None and not entry.row.cancelled:
@@ -45,9 +46,22 @@ def totals(state: State) -> list[Span]:
         number = sum(numbers.get(name, 0) for name in states)
         more = "+" if not state.whole and number >= 100 else ""
         said.append((f"{SIGNS[sign]} {count(number)}{more} {word}  ", tone if number else "faint"))
-    online = sum(entry.row is not None and entry.row.is_online for entry in state.agents.values())
-    said.append((f"{online} agent{'' if online == 1 else 's'}", "muted" if online else "faint"))
-    return said
+    return [*said, *agents(state)]
+
+
+def agents(state: State) -> list[Span]:
+    """Agents that hold work, and those besides that are online, which only agents with heartbeats are."""
+    issues = [entry.row for entry in state.issues.values() if entry.row is not None]
+    busy = {row.assigned_agent for row in issues if row.state in AT_WORK and row.assigned_agent is not None}
+    online = {key for key, entry in state.agents.items() if entry.row is not None and entry.row.is_online} - busy
+    if busy:
+        said: list[Span] = [(f"{_agents(busy)} at work", "muted")]
+        return [*said, (f", {len(online)} more online", "muted")] if online else said
+    return [(f"{_agents(online)} online", "muted" if online else "faint")]
+
+
+def _agents(some: set[str]) -> str:
+    return f"{len(some)} agent{'' if len(some) == 1 else 's'}"
 
 
 def asked(state: State) -> Span:

@@ -93,7 +93,7 @@ def fleet(app: Alone) -> None:
         Connection("live", lag=0.004),
         Listed("issues", {row.stream_id: row for row in rows}, 100),
         Listed("queue", {"acme/shop#5": rows[4]}, 100),
-        Listed("agents", {f"dev-{n}": agent(f"dev-{n}", online=n < 4) for n in range(1, 5)}, 100),
+        Listed("agents", {f"dev-{n}": agent(f"dev-{n}", online=n != 4) for n in range(1, 6)}, 100),
         question(2, "Which of the two warehouses is the truth?", "Berlin", "Osaka"),
         Spent(16.43),
     )
