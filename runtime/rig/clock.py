@@ -70,13 +70,22 @@ class ManualClock:
 
 def iso(at: Micros) -> str:
     """``at`` as UTC ISO-8601 with milliseconds, ending in Z."""
-    return f"{_second(at // 1_000_000)}{at // 1000 % 1000:03d}Z"
+    day, millis = divmod(at // 1000, 86_400_000)
+    minute, millis = divmod(millis, 60_000)
+    second, millis = divmod(millis, 1000)
+    return (
+        _day(day) + _MINUTES[minute] + _SECONDS[second] + _MILLIS[millis]
+    )  # put together of parts: lists have thousands of them
 
 
-@lru_cache(64)
-def _second(second: int) -> str:
-    """The text of a second up to its decimal point; many instants in a row share one."""
-    return (_EPOCH + timedelta(seconds=second)).isoformat()[:19] + "."
+_MINUTES = tuple(f"{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440))
+_SECONDS = tuple(f"{second:02d}." for second in range(60))
+_MILLIS = tuple(f"{millis:03d}Z" for millis in range(1000))
+
+
+@lru_cache(1024)
+def _day(day: int) -> str:
+    return f"{(_EPOCH + timedelta(days=day)).date().isoformat()}T"
 
 
 def iso_exact(at: Micros) -> str:

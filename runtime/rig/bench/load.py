@@ -48,6 +48,10 @@ class Outcome:
     first_refusal: str = ""
 
 
+SHOWN = 1500
+"""Bytes of an answer that are looked at."""
+
+
 class Asker(Protocol):
     """What the connections of a load ask of it."""
 
@@ -55,8 +59,8 @@ class Asker(Protocol):
         """The next request with the name of its kind, None when the time is over."""
         ...
 
-    def answered(self, name: str, answer: bytes, seconds: float) -> None:
-        """Count one."""
+    def answered(self, name: str, answer: bytes, size: int, seconds: float) -> None:
+        """Count one, by its beginning (``SHOWN``) and its size."""
         ...
 
     def left(self) -> None:
@@ -64,13 +68,16 @@ class Asker(Protocol):
         ...
 
 
-class Client(asyncio.Protocol):
-    """One connection."""
+class Client(asyncio.BufferedProtocol):
+    """One connection. Answers are received in place, so that big ones cost the generator little."""
 
     def __init__(self, run: Asker) -> None:
         self._run = run
         self._transport: asyncio.WriteTransport | None = None
-        self._buffer = b""
+        self._buffer = bytearray(1 << 16)
+        self._filled = 0
+        self._wanted = 0
+        """Size of the answer that is coming; 0 while its head has not come."""
         self._sent = 0.0
         self._name = ""
 
@@ -78,17 +85,25 @@ class Client(asyncio.Protocol):
         self._transport = cast(asyncio.WriteTransport, transport)  # uvloop's is none by its class
         self._next()
 
-    def data_received(self, data: bytes) -> None:
-        buffer = self._buffer = self._buffer + data if self._buffer else data
-        head = buffer.find(b"\r\n\r\n")
-        if head < 0:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        if self._filled == len(self._buffer):
+            self._buffer = self._buffer + bytearray(len(self._buffer))  # another one: the transport may still hold the old
+        return memoryview(self._buffer)[self._filled :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._filled += nbytes
+        if not self._wanted:
+            head = self._buffer.find(b"\r\n\r\n", 0, self._filled)
+            if head < 0:
+                return
+            at = self._buffer.find(b"ontent-Length: ", 0, head)
+            length = int(self._buffer[at + 15 : self._buffer.find(b"\r", at + 15)]) if at >= 0 else 0  # 204 has none
+            self._wanted = head + 4 + length
+        if self._filled < self._wanted:
             return
-        at = buffer.find(b"ontent-Length: ", 0, head)
-        length = int(buffer[at + 15 : buffer.find(b"\r", at + 15)]) if at >= 0 else 0  # 204 has none
-        if len(buffer) < head + 4 + length:
-            return
-        self._buffer = b""
-        self._run.answered(self._name, buffer, perf_counter() - self._sent)
+        start = bytes(self._buffer[: min(self._filled, SHOWN)])
+        self._run.answered(self._name, start, self._wanted, perf_counter() - self._sent)
+        self._filled = self._wanted = 0
         self._next()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -129,7 +144,7 @@ class _Run:
         body = traffic.single(number) if self._load.batch == 1 else traffic.batch(number, self._load.batch)
         return "", b"%s%d\r\nContent-Length: %d\r\n\r\n%s" % (self._head, number, len(body), body)
 
-    def answered(self, name: str, answer: bytes, seconds: float) -> None:
+    def answered(self, name: str, answer: bytes, size: int, seconds: float) -> None:
         if answer.startswith(b"HTTP/1.1 200"):
             self._accepted += 1
             if perf_counter() - self._began > self._load.warm:

@@ -79,13 +79,13 @@ class _Run:
         more = f"Content-Type: application/json\r\nIdempotency-Key: {key}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
         return kind.name, (head + more).encode()
 
-    def answered(self, name: str, answer: bytes, seconds: float) -> None:
+    def answered(self, name: str, answer: bytes, size: int, seconds: float) -> None:
         if not answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 204")):
             self.refused += 1
             self.refusal = self.refusal or answer
         if perf_counter() - self._began > self._mix.warm:
             self._times[name].append(seconds * 1e3)
-            self._sizes[name] += len(answer)
+            self._sizes[name] += size
 
     def left(self) -> None:
         self._open -= 1

@@ -84,14 +84,14 @@ def _agents(snapshot: Snapshot, tenant: str, start: Micros | None, named: set[st
 
 
 def _after(snapshot: Snapshot, tenant: str, sequence: int) -> Iterator[UsageRow]:
-    """Lines of the ledger after a sequence, in order."""
-    while True:
-        page = snapshot.page(Query(USAGE, tenant, after_key=f"{sequence:016d}", limit=PAGE))
+    """Lines of the ledger after a sequence, in order; mostly the first one is enough to see that nothing has changed."""
+    limit = 1
+    while page := snapshot.page(Query(USAGE, tenant, after_key=f"{sequence:016d}", limit=limit)):
         for _, line in page:
             yield line
-        if len(page) < PAGE:
+        if len(page) < limit:
             return
-        sequence = page[-1][1].sequence
+        sequence, limit = page[-1][1].sequence, PAGE
 
 
 def _before(snapshot: Snapshot, tenant: str, start: Micros | None) -> int:
