@@ -45,12 +45,12 @@ def summary(remote: Remote, output: Output, days: int, tenant_id: str | None) ->
     columns = (
         Column("AGENT", "agentId", gives=1),
         Column("USD", lambda row: f"{row['totalCostUsd']:.4f}", right=True),
-        Column("IN", "inputTokens", right=True),
-        Column("OUT", "outputTokens", right=True),
-        Column("CACHE READ", "cacheReadTokens", right=True),
-        Column("CACHE WRITE", "cacheCreationTokens", right=True),
-        Column("LINES", "eventCount", right=True),
-        Column("BY CATEGORY", lambda row: ", ".join(f"{k} {v:.4f}" for k, v in row["categories"].items()), gives=2),
+        Column("IN", lambda row: f"{row['inputTokens']:,}", right=True),
+        Column("OUT", lambda row: f"{row['outputTokens']:,}", right=True),
+        Column("CACHE READ", lambda row: f"{row['cacheReadTokens']:,}", right=True),
+        Column("CACHE WRITE", lambda row: f"{row['cacheCreationTokens']:,}", right=True),
+        Column("LINES", lambda row: f"{row['eventCount']:,}", right=True),
+        Column("BY CATEGORY", lambda row: ", ".join(f"{k} {v:.4f}" for k, v in row["categories"].items()), gives=2, wraps=True),
     )
     output.rows(answer["agents"], columns, lambda row: row["agentId"])
     if output.format == "table":
