@@ -190,8 +190,9 @@ async def test_what_needs_a_person_is_listed_and_answered(edge: Edge, ask: Ask) 
     body = {"repo": "acme/web", "issueNumber": 2, "reason": "not \x1b[31mtrusted"}
     await edge.store.commit(Unit("default", (NewEvent("acme/web#2", "issue_needs_human", encode(body)),)))
     table = (await ask("attention")).output
-    assert table.splitlines()[0].split() == ["ID", "KIND", "ISSUE", "AGE", "OPTIONS", "QUESTION"]
+    assert table.splitlines()[0].split() == ["ID", "ISSUE", "AGE", "QUESTION"]
     assert "\x1b[31m" not in table
+    assert "(approve, deny)" in " ".join(" ".join(line.split()) for line in table.splitlines())
     assert (await ask("attention", "-o", "id")).output == "approval:acme/web#2\n"
     for wrong in (("answer", "approval:acme/web#2"), ("answer", "approval:acme/web#2", "yes", "--deny")):
         assert isinstance((await ask(*wrong)).exception, errors.BadRequest)
@@ -211,6 +212,7 @@ async def test_a_cost_is_explained_line_by_line_and_summed_up(ask: Ask) -> None:
     assert "1 line, $0.001000" in told.output
     summed = await ask("cost", "summary", "--days", "1")
     assert "$0.001000 in 1d" in summed.output
+    assert "  1,000  " in summed.output
     assert isinstance((await ask("cost", "explain", "o/r#8")).exception, NotFound)
 
 

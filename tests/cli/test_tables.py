@@ -28,6 +28,16 @@ def test_the_column_that_gives_is_cut_and_the_others_stay_whole() -> None:
     assert line == "acme/web#1  7  " + "x" * 24 + "…"
 
 
+def test_the_number_of_an_issue_stays_where_its_repository_is_cut() -> None:
+    columns = (Column("ISSUE", "id", gives=1, tail=True), Column("TITLE", "title", gives=1))
+    rows = [{"id": f"dashecorp/rig-conductor#{n}", "title": "Add a health check"} for n in (42, 433)]
+    assert tables.lines(tables.cells(rows, columns), columns, 30)[1:] == [
+        "…-conductor#42  Add a health …",
+        "…conductor#433  Add a health …",
+    ]
+    assert tables.cut_front("ab日本", 4) == "…本"
+
+
 def test_wide_characters_keep_the_columns_straight() -> None:
     columns = (Column("A", "a"), Column("B", "b"))
     rows = [{"a": "日本", "b": "x"}, {"a": "ab", "b": "y"}]

@@ -32,7 +32,7 @@ def list_(remote: Remote, output: Output) -> None:
         Column("AGENT", "id", gives=1),
         Column("STATUS", "status"),
         Column("ONLINE", "isOnline"),
-        Column("ISSUE", _issue, gives=1),
+        Column("ISSUE", _issue, gives=1, tail=True),
         Column("MODEL", "lastModel", gives=2),
         Column("DONE", "issuesCompleted", right=True),
         Column("FAILED", "issuesFailed", right=True),

@@ -41,8 +41,8 @@ def api(
     if operation is None:
         columns = (
             Column("OPERATION", "name"),
-            Column("TAKES", "takes", gives=1),
-            Column("SUMMARY", "summary", gives=2),
+            Column("TAKES", "takes", gives=1, wraps=True),
+            Column("SUMMARY", "summary", gives=1, wraps=True),
         )
         output.rows([_shown(o) for o in OPERATIONS], columns, lambda row: row["name"])
         return None

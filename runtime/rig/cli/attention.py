@@ -1,5 +1,8 @@
 """``rig attention`` and ``rig answer``: what needs a person, and settling it."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from rig.cli.output import Output, limited, listing, output
@@ -19,13 +22,16 @@ def attention(remote: Remote, output: Output, limit: int) -> None:
     now = SystemClock().now()
     columns = (
         Column("ID", "id"),
-        Column("KIND", "kind"),
-        Column("ISSUE", "subject", gives=1),
+        Column("ISSUE", "subject", gives=1, tail=True),
         Column("AGE", lambda row: ago(row.get("since"), now), right=True),
-        Column("OPTIONS", lambda row: ", ".join(row["options"]), gives=1),
-        Column("QUESTION", "question", gives=2),
+        Column("QUESTION", _asked, gives=1, wraps=True),
     )
     output.rows(remote.rows("list_attention", output.reach(limit)), columns, lambda row: row["id"], limit)
+
+
+def _asked(row: Mapping[str, Any]) -> str:
+    options = f" ({', '.join(row['options'])})" if row["options"] else ""
+    return f"{row['question']}{options}"
 
 
 @click.command()

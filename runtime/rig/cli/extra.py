@@ -31,7 +31,7 @@ def x(
             Column("OPERATION", "name"),
             Column("METHOD", "method"),
             Column("SCOPE", "scope"),
-            Column("SUMMARY", "summary", gives=1),
+            Column("SUMMARY", "summary", gives=1, wraps=True),
         )
         rows = [{"plugin": row["name"], **o} for row in remote.call("list_plugins") for o in row["operations"]]
         output.rows([r for r in rows if plugin in (None, r["plugin"])], columns, lambda row: f"{row['plugin']} {row['name']}")

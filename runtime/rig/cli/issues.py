@@ -32,7 +32,7 @@ def list_(remote: Remote, output: Output, limit: int, state: str | None) -> None
     """List issues."""
     now = SystemClock().now()
     columns = (
-        Column("ISSUE", "streamId", gives=1),
+        Column("ISSUE", "streamId", gives=2, tail=True),
         Column("STATE", _state),
         Column("PRIORITY", "priority"),
         Column("AGENT", "assignedAgent", gives=1),

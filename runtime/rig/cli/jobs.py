@@ -31,7 +31,7 @@ def list_(remote: Remote, output: Output, limit: int) -> None:
     columns = (
         Column("JOB", "id"),
         Column("STATUS", "status"),
-        Column("ISSUE", "issueId", gives=1),
+        Column("ISSUE", "issueId", gives=2, tail=True),
         Column("AGENT", "agentRole", gives=1),
         Column("TRIES", "attempts", right=True),
         Column("AGE", lambda row: ago(row.get("createdAt"), now), right=True),

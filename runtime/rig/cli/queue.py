@@ -19,7 +19,7 @@ def queue() -> None:
 def list_(remote: Remote, output: Output, limit: int) -> None:
     """List the queue, the next one first."""
     columns = (
-        Column("ISSUE", "streamId", gives=1),
+        Column("ISSUE", "streamId", gives=2, tail=True),
         Column("PRIORITY", "priority"),
         Column("ATTEMPT", "attempt", right=True),
         Column("TITLE", lambda row: row["issue"]["title"] or "", gives=2),

@@ -28,6 +28,8 @@ class Column:
     """Field that stands before the text with its spaces kept: lines of a tree, drawn here and never from outside."""
     wraps: bool = False
     """Goes on in the next line where it has no room, instead of being cut."""
+    tail: bool = False
+    """Its end stays where it is cut: an issue's number says more than its owner."""
 
     def cell(self, row: Mapping[str, Any]) -> str:
         """The cell's text, harmless and on one line."""
@@ -87,6 +89,11 @@ def cut(text: str, room: int) -> str:
     return kept + "…"
 
 
+def cut_front(text: str, room: int) -> str:
+    """The end of ``text`` in at most ``room`` columns, after an ellipsis where something was left out."""
+    return text if wide(text) <= room else cut(text[::-1], room)[::-1]
+
+
 def _fit(widths: list[int], columns: Sequence[Column], room: int) -> list[int]:
     for level in sorted({c.gives for c in columns}, reverse=True):
         while (over := sum(widths) - room) > 0:
@@ -107,7 +114,7 @@ def _lines(row: Sequence[str], widths: Sequence[int], columns: Sequence[Column])
 def _line(row: Sequence[str], widths: Sequence[int], columns: Sequence[Column]) -> str:
     parts = []
     for text, size, column in zip(row, widths, columns, strict=True):
-        shown = cut(text, size)
+        shown = (cut_front if column.tail else cut)(text, size)
         padding = " " * (size - wide(shown))
         parts.append(padding + shown if column.right else shown + padding)
     return GAP.join(parts).rstrip()

@@ -57,8 +57,8 @@ def _kind(id: str) -> str:
 def _list(remote: Remote, output: Output, limit: int) -> None:
     now = SystemClock().now()
     columns = (
-        Column("TRACE", "traceId"),
-        Column("ISSUE", "issueId", gives=1),
+        Column("TRACE", "traceId", gives=3),
+        Column("ISSUE", "issueId", gives=2, tail=True),
         Column("STATUS", "status"),
         Column("TOOK", lambda row: took((micros(row["end"]) if row["end"] else now) - micros(row["start"])), right=True),
         Column("TOKENS", lambda row: tokens(row["tokens"]), right=True),
