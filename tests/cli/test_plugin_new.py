@@ -74,7 +74,7 @@ def test_the_command_says_what_it_wrote_and_what_is_next(
     lines = found.output.splitlines()
     assert "rig-acme/src/rig_acme/__init__.py" in lines
     assert "rig-acme/.gitignore" in lines
-    assert lines[-1] == "next: cd rig-acme && pip install -e . && pytest && rig serve"
+    assert lines[-1] == "next: cd rig-acme && pip install -e '.[dev]' && pytest && rig serve"
     project = tomllib.loads((tmp_path / "rig-acme/pyproject.toml").read_text())["project"]
     assert project["entry-points"]["rig"] == {"acme": "rig_acme"}
     modes = {oct(p.stat().st_mode & 0o777) for p in tmp_path.rglob("*") if p.is_dir()}

@@ -93,7 +93,7 @@ def new(name: str, kind: str, folder: Path | None) -> None:
     for path in write(names, kind, place):
         say(one_line(str(path)))
     say()
-    say(one_line(f"next: cd {shlex.quote(str(place))} && pip install -e . && pytest && rig serve"))
+    say(one_line(f"next: cd {shlex.quote(str(place))} && pip install -e '.[dev]' && pytest && rig serve"))
 
 
 @plugin.command()
