@@ -5,7 +5,7 @@ import click
 import pytest
 
 from rig import errors
-from rig.cli.ending import CLOSED_PIPE, INTERRUPTED, NobodyReads, ended
+from rig.cli.ending import CLOSED_PIPE, INTERRUPTED, NobodyReads, ended, run
 
 
 def raising(error: BaseException) -> Callable[[], object]:
@@ -48,6 +48,17 @@ def test_what_went_wrong_is_one_line_and_a_code(error: BaseException, code: int,
 def test_being_interrupted_says_nothing(error: BaseException, code: int, capsys: pytest.CaptureFixture[str]) -> None:
     with capsys.disabled():
         assert ended(raising(error)) == code
+
+
+@pytest.mark.parametrize("words", [(), ("issue",), ("plugin",)])
+def test_a_group_without_a_command_shows_its_help_and_is_a_matter_of_usage(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(words) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"Usage: {' '.join(('rig', *words))} ")
+    assert "\nCommands:\n" in err
 
 
 def test_a_message_from_outside_cannot_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:

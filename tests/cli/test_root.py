@@ -40,6 +40,15 @@ def test_every_command_has_a_help_and_options_with_a_meaning(rig: Rig, words: st
         assert max(map(len, result.output.splitlines())) <= 80
 
 
+def test_help_names_every_command_of_a_group(rig: Rig) -> None:
+    groups = {words[0]: found for words, found in tree(command).items() if isinstance(found, click.Group)}
+    listed = {name: text.partition(": ")[2].rstrip(".").split(", ") for name, (_, text) in COMMANDS.items() if ": " in text}
+    named = {name: set(found) for name, found in listed.items() if name in groups}
+    assert len(named) >= 8
+    with click.Context(command) as context:
+        assert named == {name: set(groups[name].list_commands(context)) for name in named}
+
+
 def test_an_unknown_command_is_a_matter_of_usage(rig: Rig) -> None:
     assert isinstance(rig("nonsense").exception, click.UsageError)
 

@@ -48,6 +48,10 @@ def ended(command: Callable[[], object]) -> int:
             sys.stdout.flush()
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
+    except click.exceptions.NoArgsIsHelpError as error:
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            error.show()
+        return error.exit_code
     except click.ClickException as error:
         return _failed(_usage(error), error.exit_code)
     except RigError as error:

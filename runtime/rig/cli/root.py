@@ -10,9 +10,9 @@ from rig.cli.ending import NobodyReads
 COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("rig.cli.serve:serve", "Run the daemon."),
     "demo": ("rig.cli.demo.command:demo", "Show the main job end to end, with no keys and no network."),
-    "issue": ("rig.cli.issues:issue", "Issues: list, show, create, abort, force-done, trace."),
+    "issue": ("rig.cli.issues:issue", "Issues: list, show, create, steer, abort, force-done, trace."),
     "queue": ("rig.cli.queue:queue", "What waits for an agent."),
-    "agent": ("rig.cli.agents:agent", "Agents: list, release."),
+    "agent": ("rig.cli.agents:agent", "Agents: list, release, streams."),
     "job": ("rig.cli.jobs:job", "Jobs: list, show, cancel."),
     "trace": ("rig.cli.traces:trace", "A trace as a tree of spans, or the traces that moved last."),
     "attention": ("rig.cli.attention:attention", "What needs a person."),
