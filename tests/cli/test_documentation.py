@@ -25,7 +25,8 @@ def usage(words: tuple[str, ...], found: click.Command) -> str:
     for parameter in options:
         if parameter.opts[-1] not in hidden:
             value = "" if parameter.is_flag else f" {parameter.make_metavar(click.Context(found))}"
-            parts.append(f"[{parameter.opts[-1]}{value}]{'…' if parameter.multiple else ''}")
+            shown = f"{parameter.opts[-1]}{value}"
+            parts.append(f"{shown if parameter.required else f'[{shown}]'}{'…' if parameter.multiple else ''}")
     return " ".join(parts)
 
 
