@@ -1,9 +1,11 @@
 """The embedded store: the contract, and what only a store on disk must do."""
 
+import asyncio
 import json
 import os
 import shutil
 import sqlite3
+import threading
 from pathlib import Path
 from threading import Thread
 from typing import Any, Literal
@@ -17,11 +19,13 @@ from rig.ids import SeededIds
 from rig.model import rows
 from rig.model.tables import ISSUES, Table
 from rig.store import doctor, erasure, rebuild, transfer
+from rig.store.backend import Staged
 from rig.store.lock import holder
 from rig.store.log import Log
 from rig.store.opening import EmbeddedStore, open_sqlite
 from rig.store.schema import folds_mark
-from rig.store.sqlite import SqliteKeeper
+from rig.store.sqlite import SqliteBackend, SqliteKeeper
+from rig.store.sqlite_reader import SqliteReader
 from rig.store.units import Idempotency
 from rig.store.verify import DATABASE, HEAD, check_before_open
 from tests.contracts.store import TENANT, StoreContract, claim, fact, unit
@@ -400,3 +404,30 @@ def test_a_changed_table_or_row_makes_the_read_models_anew_without_a_new_version
     name: tuple[str, Literal["TEXT"]] = ("name", "TEXT")
     assert mark(Row, name) == mark(Row, name)
     assert len({mark(Row), mark(Row, name), mark(Longer), mark(Longer, name)}) == 4
+
+
+@pytest.mark.parametrize("at_most", [0.02, 30.0])
+async def test_a_list_gives_way_to_commits_for_a_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_most: float
+) -> None:
+    """Who claims or reports is served first, and one who writes for ever holds up nobody."""
+    monkeypatch.setattr(SqliteReader, "gives_way", at_most)
+    log = opened(tmp_path / "data").log
+    write, on_the_disk = SqliteBackend.write, threading.Event()
+
+    def slow(backend: SqliteBackend, staged: Staged) -> None:
+        assert on_the_disk.wait(20)
+        write(backend, staged)
+
+    monkeypatch.setattr(SqliteBackend, "write", slow)
+    committed = asyncio.ensure_future(log.commit(unit(fact("ISSUE_APPROVED", 1))))
+    await asyncio.sleep(0)
+    listed = asyncio.ensure_future(log.read(lambda snapshot: snapshot.as_of(TENANT)))
+    try:
+        await asyncio.wait((listed,), timeout=0.2)
+        assert listed.done() == (at_most < 1)
+    finally:
+        on_the_disk.set()
+    await committed
+    assert await listed == (0 if at_most < 1 else 1)
+    await log.close()

@@ -28,6 +28,9 @@ def _log_page(snapshot: Snapshot, after: int) -> list[Event]:
 class Reader(Protocol):
     """How a backend is read beside its writer."""
 
+    gives_way: float
+    """Seconds, at most, for which what is asked for in ``run`` waits for commits that are under way; 0: it does not."""
+
     def snapshot(self) -> AbstractContextManager[Snapshot]: ...
 
     def get(self, table: Table[R], tenant: str, key: str) -> R | None: ...
@@ -94,6 +97,8 @@ class Log:
         return self._reader.snapshot()
 
     async def read(self, job: Callable[[Snapshot], Any]) -> Any:
+        if self._reader.gives_way:
+            await self._writer.pause(self._reader.gives_way)
         return await self._reader.run(job)
 
     def get(self, table: Table[R], tenant: str, key: str) -> R | None:

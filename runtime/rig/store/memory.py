@@ -206,6 +206,8 @@ class MemorySnapshot:
 
 
 class _MemoryReader:
+    gives_way = 0.0
+
     def __init__(self, backend: MemoryBackend) -> None:
         self._backend = backend
 

@@ -126,6 +126,9 @@ class SqliteReader:
     Once all of the pool is busy, a process is started that takes what can be sent to it (``Reading``) from then on.
     """
 
+    gives_way = 0.01
+    """Commits share processors and disk with lists: who claims or reports is served first."""
+
     def __init__(self, path: Path, *, threads: int = THREADS) -> None:
         self._path = path
         self._idle: deque[sqlite3.Connection] = deque()

@@ -1,6 +1,7 @@
 """Group commit: one thread takes all that waits, runs it as one batch, and answers on the event loop after the commit."""
 
 import asyncio
+import contextlib
 import logging
 import queue
 import threading
@@ -71,6 +72,10 @@ class Writer:
         self._dead: RigError | None = None
         """Set once no write will ever succeed again; every later unit gets it."""
         self._closing = False
+        self._under_way = 0
+        """Entries that are not answered yet."""
+        self._written = asyncio.Event()
+        """Set when there are none."""
         self._thread = threading.Thread(target=self._main, name="rig-writer", daemon=True)
         self._thread.start()
 
@@ -94,7 +99,16 @@ class Writer:
         else:
             cost = sum(sum(len(e.body) + 500 for e in u.events) if isinstance(u, Unit) else 500 for u in work)
             self._inbox.put(_Entry(work, future, cost))
+            self._written.clear()
+            self._under_way += 1
         return future
+
+    async def pause(self, seconds: float) -> None:
+        """Wait for a moment in which nothing is to be written, ``seconds`` at most."""
+        if self._under_way:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._written.wait()
 
     async def close(self) -> None:
         """Run what waits, then end the thread."""
@@ -209,6 +223,9 @@ class Writer:
     # The event loop
 
     def _deliver(self, answers: "list[tuple[_Entry, list[Result] | RigError]]", batch: Batch | None) -> None:
+        self._under_way -= len(answers)
+        if not self._under_way:
+            self._written.set()
         for entry, answer in answers:
             if entry.future.done():
                 continue  # the asker was cancelled; the commit was not

@@ -28,6 +28,9 @@ class PostgresReader:
     new one can be had is StorageUnavailable raised.
     """
 
+    gives_way = 0.0
+    """The server sees to it that neither waits for the other."""
+
     def __init__(self, server: Server, *, threads: int = 2) -> None:
         self._server = server
         self._idle: deque[Session] = deque()
