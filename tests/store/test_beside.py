@@ -144,9 +144,49 @@ async def test_where_it_cannot_be_started_the_daemon_reads(
     assert await reader.run(Reading(pid)) == os.getpid()
 
 
-async def test_closing_ends_it(two: SqliteReader) -> None:
+async def test_one_that_hangs_is_ended_and_the_daemon_reads(
+    two: SqliteReader, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(beside, "LOOK", 0.02)
     child = await two.run(Reading(pid))
+    os.kill(child, signal.SIGSTOP)
+    asked = [asyncio.ensure_future(two.run(Reading(pid))) for _ in range(3 * beside.AHEAD)]
+    await asyncio.sleep(0)
+    asked.pop().cancel()
+    async with asyncio.timeout(10):
+        assert set(await asyncio.gather(*asked)) == {os.getpid()}
+        while psutil.pid_exists(child):
+            await asyncio.sleep(0.01)
+    assert "the process that reads lists does not answer" in caplog.text
+
+
+async def test_one_that_gets_on_or_has_nothing_to_do_does_not_hang(two: SqliteReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(beside, "LOOK", 0.05)
+    await asyncio.sleep(1 + 2 * beside.STUCK * beside.LOOK)
+    asked = [two.run(Reading(slowly, (2 * beside.LOOK,))) for _ in range(beside.STUCK)]
+    assert os.getpid() not in await asyncio.gather(*asked)
+
+
+async def test_of_those_who_have_gone_few_are_read(two: SqliteReader) -> None:
+    child = await two.run(Reading(pid))
+    for _ in range(5):  # those who come again in between are no way round it
+        gone = [asyncio.ensure_future(two.run(Reading(slowly, (0.05,)))) for _ in range(100)]
+        await asyncio.sleep(0)
+        for asker in gone:
+            asker.cancel()
+        await asyncio.sleep(0)
+    began = time.monotonic()
+    assert await two.run(Reading(pid)) == child
+    assert time.monotonic() - began < 2, "not the 25 s that all of them take"
+
+
+@pytest.mark.parametrize("state", [signal.SIGCONT, signal.SIGSTOP])
+async def test_closing_ends_it_at_once(two: SqliteReader, state: signal.Signals) -> None:
+    child = await two.run(Reading(pid))
+    os.kill(child, state)
+    began = time.monotonic()
     two.close()
+    assert time.monotonic() - began < 1
     assert not psutil.pid_exists(child)
 
 

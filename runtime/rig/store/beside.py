@@ -17,8 +17,12 @@ log = logging.getLogger(__name__)
 
 REST = 30.0
 """Seconds from the end of a process that was not told to end until another is started."""
-ENDS_WITHIN = 5.0
-"""Seconds after which a process that was told to end is killed."""
+LOOK = 1.0
+"""Seconds between two looks at how the process gets on."""
+STUCK = 5
+"""So many looks in a row that find it at the same reading, after which it is taken to hang."""
+AHEAD = 8
+"""Readings that it is sent before it has answered: it always has the next, and few are done for askers that have gone meanwhile."""
 
 
 class Gone(Exception):
@@ -50,7 +54,7 @@ class Beside:
         return await self._process.read(reading)
 
     def close(self) -> None:
-        """End it; blocking, for some milliseconds where nothing is wrong."""
+        """End it; blocks for some milliseconds."""
         if self._task is not None:
             self._task.cancel()
         if self._process is not None:
@@ -59,10 +63,10 @@ class Beside:
     async def _keep(self) -> None:
         try:
             self._process = await _start(self._database)
-            await self._process.ended.wait()
-            status = await asyncio.to_thread(self._process.wait)
+            await self._process.watch()
+            status = await asyncio.to_thread(self._process.end)
             log.warning("the process that reads lists has ended with %s; the daemon reads them itself for a while", status)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # the latter for a thread that cannot be started
             log.warning("no process can be started that reads lists, the daemon reads them itself: %s", error)
         self._process = None
         await asyncio.sleep(REST)
@@ -80,7 +84,7 @@ async def _start(database: Path) -> "_Process":
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,  # what a terminal tells the daemon is not for it
             )
-        _, process = await asyncio.get_running_loop().create_unix_connection(lambda: _Process(child, ours), sock=ours)
+        _, process = await asyncio.get_running_loop().create_unix_connection(lambda: _Process(child), sock=ours)
     except BaseException:
         ours.close()  # which ends the child too
         raise
@@ -90,38 +94,51 @@ async def _start(database: Path) -> "_Process":
 class _Process(asyncio.Protocol):
     """The daemon's end of one process."""
 
-    def __init__(self, child: "subprocess.Popen[bytes]", channel: socket.socket) -> None:
+    def __init__(self, child: "subprocess.Popen[bytes]") -> None:
         self.ready = False
         """Whether it has begun to read."""
-        self.ended = asyncio.Event()
+        self._ended = asyncio.Event()
         self._child = child
-        self._channel = channel
         self._transport: asyncio.WriteTransport | None = None
         self._buffer = bytearray()
-        self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._turns = asyncio.Semaphore(AHEAD)
+        self._sent: deque[asyncio.Future[Any]] = deque()
 
     async def read(self, reading: Reading) -> Any:
-        if self._transport is None or self.ended.is_set():
+        await self._turns.acquire()  # until it is answered, also when who asked has gone
+        if self._transport is None or self._ended.is_set():
+            self._turns.release()
             raise Gone
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._transport.write(encode(reading))
-        self._waiting.append(future)
+        self._sent.append(future)
         return await future
 
-    def close(self) -> None:
-        with suppress(OSError):
-            self._channel.shutdown(socket.SHUT_RDWR)  # at once, where a transport waits for its loop
-        if self._transport is not None:
-            self._transport.close()
-        self.wait()
+    async def watch(self) -> None:
+        """Return once it is gone, or hangs: then those who wait are told that it is."""
+        first, looks = None, 0
+        while looks < STUCK:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK):
+                    await self._ended.wait()
+                return
+            looks = looks + 1 if self._sent and self._sent[0] is first else 0
+            first = self._sent[0] if self._sent else None
+        log.warning("the process that reads lists does not answer")
+        self._abort()
 
-    def wait(self) -> int:
-        """Its exit status, once it has no more to do; it is killed if it does not see that."""
-        try:
-            return self._child.wait(ENDS_WITHIN)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            return self._child.wait()
+    def close(self) -> None:
+        self._abort()
+        self.end()
+
+    def end(self) -> int:
+        """Its exit status; killed if it has none yet, which does no harm to what only reads."""
+        self._child.kill()
+        return self._child.wait()
+
+    def _abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
 
     # asyncio's
 
@@ -139,21 +156,21 @@ class _Process(asyncio.Protocol):
                 answer = pickle.loads(body)  # of our own process
             del buffer[:end]
             if self.ready:
-                _settle(self._waiting.popleft(), answer)
+                self._settle(answer)
             else:
                 self.ready = True  # its first message says nothing more
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.ended.set()
-        for future in self._waiting:
-            _settle(future, ())
-        self._waiting.clear()
+        self._ended.set()
+        while self._sent:
+            self._settle(())
 
-
-def _settle(future: "asyncio.Future[Any]", answer: tuple[Any, ...]) -> None:
-    if future.done():
-        return  # who asked has gone
-    if answer:
-        future.set_result(answer[0])
-    else:
-        future.set_exception(Gone())
+    def _settle(self, answer: tuple[Any, ...]) -> None:
+        self._turns.release()
+        future = self._sent.popleft()
+        if future.done():
+            return  # who asked has gone
+        if answer:
+            future.set_result(answer[0])
+        else:
+            future.set_exception(Gone())
