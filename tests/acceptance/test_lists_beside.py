@@ -77,3 +77,15 @@ def test_it_ends_with_the_daemon(daemon: Daemon, end: object) -> None:
     end(daemon)  # type: ignore[operator]
     assert time.monotonic() - began < 10
     child.wait(10)
+
+
+def test_of_a_daemon_that_is_killed_it_leaves_the_files_as_they_are(daemon: Daemon) -> None:
+    """Whoever closes a database last moves its WAL into it: what is checked at the next start would be gone (I6)."""
+    child = crowded(daemon)
+    answers(daemon, "/api/issues")
+    wal = daemon.data / "log.db-wal"
+    assert wal.name in {Path(file.path).name for file in child.open_files()}, "it has read"
+    daemon.kill()
+    before = wal.read_bytes()
+    child.wait(10)
+    assert wal.read_bytes() == before

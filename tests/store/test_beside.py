@@ -1,6 +1,7 @@
 """The process that reads lists beside the daemon: it finds the same, and nothing is lost when it dies."""
 
 import asyncio
+import importlib
 import os
 import signal
 import subprocess
@@ -178,6 +179,26 @@ async def test_of_those_who_have_gone_few_are_read(two: SqliteReader) -> None:
     began = time.monotonic()
     assert await two.run(Reading(pid)) == child
     assert time.monotonic() - began < 2, "not the 25 s that all of them take"
+
+
+async def test_what_a_service_manager_tells_all_of_a_service_does_not_end_it(two: SqliteReader) -> None:
+    child = await two.run(Reading(pid))
+    slow = asyncio.ensure_future(two.run(Reading(slowly, (0.1,))))
+    await asyncio.sleep(0.05)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        os.kill(child, number)
+    assert await slow == child
+    assert await two.run(Reading(pid)) == child
+
+
+async def test_a_function_that_it_cannot_import_is_run_by_the_daemon(
+    two: SqliteReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when an installation has been replaced under a daemon that runs."""
+    (tmp_path / "gone_by_now.py").write_text("import os\n\ndef pid(snapshot):\n    return os.getpid()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert await two.run(Reading(importlib.import_module("gone_by_now").pid)) == os.getpid()
+    assert await two.run(Reading(pid)) != os.getpid()
 
 
 @pytest.mark.parametrize("state", [signal.SIGCONT, signal.SIGSTOP])
