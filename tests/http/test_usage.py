@@ -2,13 +2,14 @@
 
 import asyncio
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rig.errors import StorageUnavailable
 from rig.http.usage import UsageAnswers
 from rig.model import spend
 from rig.model.tables import Where
@@ -98,3 +99,24 @@ async def test_the_windows_asked_for_longest_ago_are_forgotten(make_edge: MakeEd
         await edge.store.read(partial(answers.read, tenant="default", days=days, start=None))
     assert [days for _, days in answers._windows] == [1, 3]
     assert answers._size == 2 * size
+
+
+class Away:
+    """A snapshot of a server that has just gone."""
+
+    def page(self, query: Any) -> Any:
+        raise StorageUnavailable
+
+
+async def test_a_window_that_could_not_be_read_is_counted_no_longer(make_edge: MakeEdge) -> None:
+    edge = await make_edge()
+    await post(edge, {"agentId": "a", "inputTokens": 1})
+    answers = UsageAnswers()
+    read = partial(answers.read, tenant="default", days=0, start=None)
+    await edge.store.read(read)
+    size = answers._size
+    with pytest.raises(StorageUnavailable):
+        read(cast(Snapshot, Away()))
+    assert answers._size == 0
+    await edge.store.read(read)
+    assert answers._size == size

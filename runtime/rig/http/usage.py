@@ -45,11 +45,13 @@ class UsageAnswers:
 
     def read(self, snapshot: Snapshot, tenant: str, days: int, start: Micros | None) -> bytes:
         """The answer in JSON. ``start`` is when the window of ``days`` begins; 0 and None: of all time."""
-        kept = self._windows.pop((tenant, days), None)
-        window = None if kept is None else self._moved(kept, snapshot, tenant, start)
+        window = self._windows.pop((tenant, days), None)
+        if window is not None:
+            self._size -= window.size
+            window = self._moved(window, snapshot, tenant, start)
         if window is None:
             window = _Window(_before(snapshot, tenant, start), snapshot.as_of(tenant), _agents(snapshot, tenant, start))
-        self._size += window.size - (0 if kept is None else kept.size)
+        self._size += window.size
         self._windows[tenant, days] = window
         while self._size > self._limit:
             self._size -= self._windows.popitem(last=False)[1].size
