@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rig.errors import StorageUnavailable
-from rig.http.usage import UsageAnswers
+from rig.http.usage import BESIDES, UsageAnswers
 from rig.model import spend
 from rig.model.tables import Where
 from rig.store import ledger
@@ -93,12 +93,15 @@ async def test_a_line_has_the_sums_of_its_agent_made_again_and_no_others(
 async def test_the_windows_asked_for_longest_ago_are_forgotten(make_edge: MakeEdge) -> None:
     edge = await make_edge()
     await post(edge, {"agentId": "a", "inputTokens": 1})
-    size = len(await edge.store.read(lambda s: UsageAnswers().read(s, "default", 1, None))) - 2
+    size = len(await edge.store.read(lambda s: UsageAnswers().read(s, "default", 1, None))) - 2 + 2 * BESIDES
     answers = UsageAnswers(2 * size)
     for days in (1, 2, 1, 3):
         await edge.store.read(partial(answers.read, tenant="default", days=days, start=None))
     assert [days for _, days in answers._windows] == [1, 3]
     assert answers._size == 2 * size
+    for days in range(1, 100):
+        await edge.store.read(partial(answers.read, tenant="empty", days=days, start=None))
+    assert len(answers._windows) <= 2 * size / BESIDES, "windows that show nothing take memory too"
 
 
 class Away:

@@ -16,6 +16,8 @@ from rig.store.port import Snapshot
 from rig.wire import views
 
 PAGE = 256
+BESIDES = 200
+"""Bytes of memory that a window takes, and an agent's part of it, besides the text."""
 
 
 class _Window(NamedTuple):
@@ -27,13 +29,13 @@ class _Window(NamedTuple):
 
     @property
     def size(self) -> int:
-        return sum(map(len, self.agents.values()))
+        return sum(map(len, self.agents.values())) + BESIDES * (1 + len(self.agents))
 
 
 class UsageAnswers:
     """Answers by tenant and window. A line changes its agent's part alone: when it enters the ledger, and when it leaves the window.
 
-    The windows that were asked for longest ago are forgotten above ``limit`` bytes; where more than ``most`` lines have come and
+    The windows that were asked for longest ago are forgotten above ``limit`` bytes of memory; where more than ``most`` lines have come and
     gone, all is read anew, which takes about as long as to look through them. Call it in one reading at a time.
     """
 
