@@ -54,6 +54,33 @@ async def test_a_branch_or_else_a_pull_request_belongs_to_the_newest_issue_that_
     assert found == number
 
 
+class Vault:
+    """A vault that can be filled."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+
+    def get(self, tenant: str, name: str) -> str | None:
+        return self.values.get(name)
+
+
+async def test_a_secret_that_is_missing_is_told_once_with_its_source(caplog: pytest.LogCaptureFixture) -> None:
+    sources = [{"name": "ci", "type": "hmac", "secret": "$SECRET:CI"}, {"name": "gh", "type": "github", "secret": "x"}]
+    settings = Settings.model_validate({"webhook_sources": sources})
+    vault = Vault()
+    store = open_memory(clock=ManualClock(), ids=SeededIds(1))
+    hooks = ConfiguredHooks(lambda: settings, {}, vault, store)
+    said = "webhook source ci: there is no secret CI to check its deliveries with; `rig secret set` stores it"
+    assert [hooks.secrets() for _ in range(3)] == [("x",)] * 3
+    assert [record.getMessage() for record in caplog.records] == [said]
+    vault.values["CI"] = "hush"
+    assert hooks.secrets() == ("hush", "x")
+    vault.values.clear()
+    assert hooks.secrets() == ("x",)
+    assert [record.getMessage() for record in caplog.records] == [said, said]
+    await store.close()
+
+
 class Asked:
     """A store without an issue that notes what it is asked for."""
 

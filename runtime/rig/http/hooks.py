@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rig.config import Settings
+from rig.config.sections import WebhookSource
 from rig.errors import NotFound
 from rig.model.tables import ISSUES, Query
 from rig.plugin.contexts import WebhookSettings
@@ -26,6 +27,8 @@ class ConfiguredHooks:
         self._plugins = plugins
         self._secrets = secrets
         self._store = store
+        self._missing: dict[tuple[str, str], set[str]] = {}
+        """By tenant and name of a source, what was said to be missing: secrets are asked for again and again."""
 
     def __call__(self, name: str) -> Sequence[Hook]:
         """Sources that are called ``name``, or are of that type; ``Deps.hooks``."""
@@ -33,14 +36,13 @@ class ConfiguredHooks:
         for source in self._settings().webhook_sources:
             plugin = self._plugins.get(source.type)
             if plugin is not None and name in (source.name, source.type):
-                secrets = self._resolved(source.tenant, source.secret, source.secret_previous)
+                secrets = self._resolved(source)
                 found.append(Hook(source.name, plugin, secrets, source.tenant, source.requests_per_minute))
         return found
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret of every source."""
-        sources = self._settings().webhook_sources
-        return tuple(s for x in sources for s in self._resolved(x.tenant, x.secret, x.secret_previous))
+        return tuple(secret for source in self._settings().webhook_sources for secret in self._resolved(source))
 
     def settings(self, tenant: str) -> WebhookSettings:
         """What a source of ``tenant`` reads deliveries with; ``Deps.hook_settings``."""
@@ -58,12 +60,17 @@ class ConfiguredHooks:
 
         return WebhookSettings(tuple(tracker.required_labels), tuple(tracker.trusted_associations), issue_of)
 
-    def _resolved(self, tenant: str, *secrets: Any) -> tuple[str, ...]:
-        found = []
-        for secret in secrets:
+    def _resolved(self, source: WebhookSource) -> tuple[str, ...]:
+        found: list[str] = []
+        missing: set[str] = set()
+        for secret in (source.secret, source.secret_previous):
             try:
                 if secret is not None:
-                    found.append(resolve(secret.get_secret_value(), tenant, self._secrets))
+                    found.append(resolve(secret.get_secret_value(), source.tenant, self._secrets))
             except NotFound as error:  # a secret that is gone signs nothing; the other one still does
-                log.warning("A webhook source has no secret: %s", error)
+                missing.add(str(error))
+        told = self._missing.get((source.tenant, source.name), set())
+        self._missing[source.tenant, source.name] = missing
+        for text in sorted(missing - told):
+            log.warning("webhook source %s: %s to check its deliveries with; `rig secret set` stores it", source.name, text)
         return tuple(found)
