@@ -215,6 +215,13 @@ class Service:
                 log.warning("the plugin %s is not loaded: %s: %s", record.name, record.state, one_line(record.last_error or ""))
         for name in known.config.keys() - {record.name for record in host.records()}:
             log.warning("the configuration has [plugins.%s], and no such plugin is installed", one_line(name))
+        for source in settings.webhook_sources:
+            if source.type not in host.webhook_sources:
+                types = ", ".join(sorted(host.webhook_sources))
+                log.warning("webhook source %s: no plugin reads the type %s; there are: %s", source.name, source.type, types)
+        if settings.dispatch.enabled and settings.dispatch.provider not in host.providers:
+            names = ", ".join(sorted(host.providers))
+            log.warning("dispatch.provider: there is no provider %r; there are: %s", settings.dispatch.provider, names)
         return host
 
     def _known_to_plugins(self) -> Configuration:

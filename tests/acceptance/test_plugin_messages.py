@@ -40,6 +40,14 @@ def test_a_plugin_that_is_not_loaded_and_a_table_of_none_are_in_the_log(tmp_path
     assert reasons["plugin:drafts"] == "load_error: there is no hook rig_befor_dispatch; is rig_before_dispatch meant?"
 
 
+def test_names_in_the_configuration_that_no_plugin_has_are_in_the_log(tmp_path: Path) -> None:
+    source = '[[webhook_sources]]\nname = "gh"\ntype = "githb"\nsecret = "x"\n'
+    with running(tmp_path / "daemon", config=f'[dispatch]\nenabled = true\nprovider = "claud"\n{source}') as daemon:
+        said = daemon.log.read_text()
+    assert "webhook source gh: no plugin reads the type githb; there are: github, gitlab, hmac, linear, standard" in said
+    assert "dispatch.provider: there is no provider 'claud'; there are: claude, codex" in said
+
+
 def test_a_call_that_goes_wrong_is_explained_in_full_at_80_columns(tmp_path: Path) -> None:
     (tmp_path / "plugins").mkdir()
     (tmp_path / "plugins" / "night.py").write_text(CRASHES)
