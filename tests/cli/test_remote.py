@@ -88,6 +88,15 @@ async def test_an_issue_is_made_shown_told_and_ended(ask: Ask) -> None:
     assert isinstance((await ask("issue", "trace", "acme/web#404")).exception, errors.NotFound)
 
 
+async def test_a_trace_says_the_whole_reason(ask: Ask) -> None:
+    reason = "nobody could say which of the four tables of orders is the one that the shop still reads"
+    await ask("issue", "create", "acme/web#9")
+    await ask("api", "post_event", "type=ISSUE_CANCELLED", "repo=acme/web", "issueNumber=9", f"reason={reason}")
+    told = (await ask("issue", "trace", "acme/web#9")).output
+    assert reason in " ".join(told.split())
+    assert max(map(len, told.splitlines())) <= 80
+
+
 async def test_the_queue_agents_and_jobs_are_listed(ask: Ask, edge: Edge) -> None:
     await at_work(edge)
     assert (await ask("queue", "list", "-o", "id")).output.splitlines() == ["acme/web#2", "acme/web#3"]

@@ -83,7 +83,7 @@ def trace(remote: Remote, output: Output, id: str) -> None:
         Column("SEQ", "sequence", right=True),
         Column("AT", lambda row: moment(row["at"])[5:]),
         Column("TYPE", "type", gives=1),
-        Column("WHAT HAPPENED", _told, gives=2),
+        Column("WHAT HAPPENED", _told, gives=2, wraps=True),
     )
     found = remote.call("get_issue_trace", id=id)
     output.rows(found["events"], columns, lambda row: row["sequence"])

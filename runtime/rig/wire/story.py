@@ -46,6 +46,7 @@ def tell(kind: str, data: Mapping[str, Any] | None, cost: float | None = None) -
         case "pr_created":
             return f"pull request {word(data.get('prUrl') or data.get('prNumber'))}"
         case "log_sealed":
-            return f"{word(data.get('lines'))} log lines kept"
+            lines = data.get("lines")
+            return f"{word(lines)} log {'line' if lines == 1 else 'lines'} kept"
     reason = data.get("reason")
     return kind.replace("_", " ") + (f": {word(reason)}" if reason else "")
