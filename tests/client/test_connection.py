@@ -84,7 +84,7 @@ async def test_the_daemons_refusals_are_the_same_errors_here(edge: Edge) -> None
         with pytest.raises(errors.BadRequest, match="is a stream"):
             await client.call("stream_events")
     async with connected(edge, token=None) as client:
-        with pytest.raises(errors.Unauthorized):
+        with pytest.raises(errors.Unauthorized, match="wants a key; RIG_TOKEN is the key to show it"):
             await client.call("list_issues")
 
 
@@ -96,8 +96,9 @@ async def test_a_token_that_was_found_and_is_another_daemons_is_left_out() -> No
         async with Client(Target(url_of(edge), "of-another-daemon", found=True)) as client:
             assert (await take(client, 1))[0].id == "1"
         async with Client(Target(url_of(edge), "given-and-wrong")) as client:
-            with pytest.raises(errors.Unauthorized):
+            with pytest.raises(errors.Unauthorized, match="does not know this key; RIG_TOKEN") as found:
                 await client.call("list_issues")
+            assert found.value.details["trace_id"]
 
 
 async def test_nothing_there_is_unreachable_and_says_what_to_do() -> None:

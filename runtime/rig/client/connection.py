@@ -14,7 +14,7 @@ from rig.client.address import Target
 from rig.client.failures import error_of
 from rig.client.requests import UNSET, operation_named, parts
 from rig.client.sse import Frame, Parser
-from rig.errors import BadGateway, BadRequest, OutcomeUnknown, RigError, Unreachable, WaitedTooLong
+from rig.errors import BadGateway, BadRequest, OutcomeUnknown, RigError, Unauthorized, Unreachable, WaitedTooLong
 
 SSE = "text/event-stream"
 AS_OF = "X-Rig-As-Of"
@@ -197,7 +197,7 @@ class Client:
                         yield response
                         return
                     if response.status != 401 or not self._token or not self.target.found:
-                        raise error_of(response.status, await response.read(), self.target.url)
+                        raise self._refusal(error_of(response.status, await response.read(), self.target.url))
                 self._token = None  # the token found here is another daemon's; on loopback this one may need none
         except (aiohttp.ClientError, OSError) as error:
             raise self._failure(error, method not in ("GET", "HEAD")) from None
@@ -211,6 +211,13 @@ class Client:
             except msgspec.DecodeError:
                 raise BadGateway(f"{self.target.url} answered with broken JSON") from None
         return answer.decode("utf-8", "replace")
+
+    def _refusal(self, error: RigError) -> RigError:
+        """The daemon's own word, but for a credential: what to do about that only its user can know."""
+        if type(error) is not Unauthorized:
+            return error
+        wrong = "does not know this key" if self._token else "wants a key"
+        return Unauthorized(f"{self.target.url} {wrong}; RIG_TOKEN is the key to show it", **error.details)
 
     def _failure(self, error: Exception, mutating: bool) -> RigError:
         url = self.target.url
