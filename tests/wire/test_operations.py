@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from openapi_spec_validator import validate
+from pydantic import BaseModel
 
 from rig.errors import BadRequest
 from rig.wire import openapi
@@ -50,6 +51,21 @@ def test_a_body_is_refused_with_all_its_errors_and_none_of_its_values() -> None:
         requests.parse(requests.NewKey, {"name": "", "scopes": ["root"], "token": "rig_secret"})
     assert [e["field"] for e in refused.value.details["errors"]] == ["name", "scopes.0", "token"]
     assert "rig_secret" not in str(refused.value.details)
+
+
+@pytest.mark.parametrize(
+    ("model", "body", "said"),
+    [
+        (requests.Claim, {"agent": "a", "agentId": "b"}, "agent: there is no such field"),
+        (requests.LeaseHeartbeat, {"after": {}}, "after: Input should be"),
+        (requests.NewQuestion, {}, "question: this field is required"),
+        (requests.NewIssue, {"repo": "a/b"}, "identifier, or repo and issueNumber, must be given"),
+    ],
+)
+def test_a_body_is_refused_in_words_of_json(model: type[BaseModel], body: dict[str, object], said: str) -> None:
+    with pytest.raises(BadRequest) as refused:
+        requests.parse(model, body)
+    assert refused.value.message.startswith(said)
 
 
 @pytest.mark.parametrize("body", [{"leaseSeconds": 0}, {"leaseSeconds": 3601}, {"leaseSeconds": "60"}, {"leaseSeconds": True}])

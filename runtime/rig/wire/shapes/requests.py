@@ -148,6 +148,9 @@ SHAPES: dict[str, type[BaseModel]] = {
 
 M = TypeVar("M", bound=BaseModel)
 
+_WORDS = {"extra_forbidden": "there is no such field", "missing": "this field is required"}
+"""Words for people who write JSON, where pydantic's are for people who write Python."""
+
 
 def parse(model: type[M], value: object) -> M:
     """``value`` as ``model``; raises BadRequest with every error of the body and without the values themselves."""
@@ -155,7 +158,10 @@ def parse(model: type[M], value: object) -> M:
         return model.model_validate(value)
     except ValidationError as error:
         errors = [
-            {"field": ".".join(str(p) for p in e["loc"]), "message": e["msg"]}
+            {
+                "field": ".".join(str(p) for p in e["loc"]),
+                "message": _WORDS.get(e["type"], e["msg"].removeprefix("Value error, ")),
+            }
             for e in error.errors(include_url=False, include_context=False, include_input=False)
         ]
         first = errors[0]
