@@ -240,3 +240,23 @@ def test_paths_have_their_places_in_the_data_directory(elsewhere: Path) -> None:
     assert configuration.workspace_root == elsewhere / "workspaces"
     assert configuration.overlay_file == elsewhere / "overlay.toml"
     assert load(environ={"WORKSPACE_DIR": "w"}).workspace_root == elsewhere / "w"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[server]\nprot = 1\n", "server.prot: there is no such key, is port meant? ("),
+        ("[sever]\nport = 1\n", "sever: there is no such key, is server meant? ("),
+        (
+            '[[webhook_sources]]\nname = "a"\ntype = "hmac"\nsecrte = "x"\nsecret = "y"\n',
+            "secrte: there is no such key, is secret meant? (",
+        ),
+        ("[server]\nzzz = 1\n", "server.zzz: there is no such key ("),
+    ],
+)
+def test_a_misspelt_key_is_told_with_the_one_that_is_meant(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "rig.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as refused:
+        load(config=file, data_dir=tmp_path, environ={})
+    assert said in refused.value.message

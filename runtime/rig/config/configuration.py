@@ -4,10 +4,11 @@ A ``Configuration`` never changes: a new overlay makes a new one or is refused w
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -149,7 +150,7 @@ def _validated(base: Configuration, layers: list[Layer]) -> Configuration:
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        raise _refusal(_errors(error, setters, "")) from None
+        raise _refusal(_errors(error, setters, "", Settings)) from None
     candidate = replace(base, settings=settings, layers=tuple(layers), setters=setters)
     tables = (settings.providers, settings.plugins.model_extra or {})
     readers = ((candidate.provider, base.provider_models), (candidate.plugin, base.plugin_models))
@@ -170,16 +171,36 @@ def _free(setters: Mapping[str, Layer], prefix: str, table: Mapping[str, Any], m
     try:
         return model.model_validate(table)
     except ValidationError as error:
-        raise _refusal(_errors(error, setters, prefix)) from None
+        raise _refusal(_errors(error, setters, prefix, model)) from None
 
 
-def _errors(error: ValidationError, setters: Mapping[str, Layer], prefix: str) -> list[dict[str, str]]:
+def _errors(error: ValidationError, setters: Mapping[str, Layer], prefix: str, model: type[BaseModel]) -> list[dict[str, str]]:
     found = []
     for detail in error.errors(include_url=False, include_context=False, include_input=False):
         key = ".".join(filter(None, [prefix, *map(str, detail["loc"])]))
         setter = _setter(setters, key)
-        found.append(_error(key, _WORDS.get(detail["type"], detail["msg"]), setter.source(key) if setter else ""))
+        message = _WORDS.get(detail["type"], detail["msg"])
+        if detail["type"] == "extra_forbidden":
+            message += _meant(model, detail["loc"])
+        found.append(_error(key, message, setter.source(key) if setter else ""))
     return found
+
+
+def _meant(model: type[BaseModel], place: Sequence[str | int]) -> str:
+    """Which key is perhaps meant by the last name of ``place``: one of the same table, if one is like it."""
+    table: Any = model
+    for name in place[:-1]:
+        if isinstance(name, int):
+            table = next(iter(get_args(table)), None)
+        else:
+            field = table.model_fields.get(name) if _is_table(table) else None
+            table = field.annotation if field else None
+    near = get_close_matches(str(place[-1]), table.model_fields, 1) if _is_table(table) else []
+    return f", is {near[0]} meant?" if near else ""
+
+
+def _is_table(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 _WORDS = {
