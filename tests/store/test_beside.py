@@ -162,8 +162,8 @@ async def test_one_that_hangs_is_ended_and_the_daemon_reads(
 
 
 async def test_one_that_gets_on_or_has_nothing_to_do_does_not_hang(two: SqliteReader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(beside, "LOOK", 0.05)
-    await asyncio.sleep(1 + 2 * beside.STUCK * beside.LOOK)
+    monkeypatch.setattr(beside, "LOOK", 0.1)
+    await asyncio.sleep(1 + beside.STUCK * beside.LOOK)
     asked = [two.run(Reading(slowly, (2 * beside.LOOK,))) for _ in range(beside.STUCK)]
     assert os.getpid() not in await asyncio.gather(*asked)
 
@@ -179,6 +179,14 @@ async def test_of_those_who_have_gone_few_are_read(two: SqliteReader) -> None:
     began = time.monotonic()
     assert await two.run(Reading(pid)) == child
     assert time.monotonic() - began < 2, "not the 25 s that all of them take"
+
+
+async def test_what_cannot_be_sent_is_in_nobodys_way(two: SqliteReader) -> None:
+    for _ in range(beside.AHEAD):
+        with pytest.raises(AttributeError, match="lambda"):
+            await two.run(Reading(broken, (lambda: None,)))
+    async with asyncio.timeout(5):
+        assert await two.run(Reading(pid)) != os.getpid()
 
 
 async def test_what_a_service_manager_tells_all_of_a_service_does_not_end_it(two: SqliteReader) -> None:

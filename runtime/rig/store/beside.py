@@ -105,12 +105,13 @@ class _Process(asyncio.Protocol):
         self._sent: deque[asyncio.Future[Any]] = deque()
 
     async def read(self, reading: Reading) -> Any:
+        message = encode(reading)
         await self._turns.acquire()  # until it is answered, also when who asked has gone
         if self._transport is None or self._ended.is_set():
             self._turns.release()
             raise Gone
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._transport.write(encode(reading))
+        self._transport.write(message)
         self._sent.append(future)
         return await future
 
