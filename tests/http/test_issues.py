@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from rig.model.events import NewEvent, encode
+from rig.store.units import Unit
 from tests.http.edge import Edge, Line
 
 
@@ -186,3 +188,11 @@ async def test_transitions_say_what_an_issue_may_become(edge: Edge) -> None:
     assert body["issues"]["acme/web#1"]["state"] == "queued"
     assert "assigned" in body["issues"]["acme/web#1"]["allowed"]
     assert body["vocabulary"]["cancelled"]["conductor"] == "failed"
+
+
+async def test_a_trace_marks_all_that_could_not_be_applied_however_much_it_is(edge: Edge) -> None:
+    await edge.approve(1)
+    done = NewEvent("acme/web#1", "issue_done", encode({"repo": "acme/web", "issueNumber": 1}))
+    await edge.store.commit_many([Unit("default", (done,) * 100) for _ in range(101)])
+    _, trace = await edge.get("/api/issues/acme%2Fweb%231/trace")
+    assert [event.get("applied", True) for event in trace["events"]] == [True, True] + [False] * 10_099

@@ -4,6 +4,7 @@ import msgspec
 
 from rig.http.queries.lists import Answer
 from rig.model.cycles import Cycles, waits_for
+from rig.model.events import Event
 from rig.model.rows import IssueRow, QueueRow, UnappliedRow
 from rig.model.tables import ISSUES, UNAPPLIED, Query
 from rig.store.port import Snapshot
@@ -27,13 +28,17 @@ def queue(snapshot: Snapshot, query: Query[QueueRow]) -> Answer:
     return msgspec.json.encode(shown), snapshot.as_of(query.tenant)
 
 
+def history(snapshot: Snapshot, tenant: str, stream: str) -> tuple[list[Event], dict[int, UnappliedRow]]:
+    """The events of an issue, and by their sequence those that could not be applied."""
+    events = snapshot.stream(tenant, stream)
+    query = Query(UNAPPLIED, tenant, (("stream", "=", stream),), limit=max(len(events), 1))
+    return events, {row.sequence: row for _, row in snapshot.page(query)}
+
+
 def trace(snapshot: Snapshot, tenant: str, stream: str) -> bytes | None:
     """All that happened to an issue; None when nothing is known of it."""
-    events = snapshot.stream(tenant, stream)
+    events, unapplied = history(snapshot, tenant, stream)
     if not events:
         return None
-    unapplied: dict[int, UnappliedRow] = {
-        row.sequence: row for _, row in snapshot.page(Query(UNAPPLIED, tenant, (("stream", "=", stream),), limit=10_000))
-    }
     row = snapshot.get(ISSUES, tenant, stream)
     return msgspec.json.encode(views.trace(stream, row, events, unapplied, snapshot.as_of(tenant)))

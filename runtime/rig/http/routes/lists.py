@@ -7,9 +7,7 @@ from aiohttp import web
 
 from rig.http.ask import AS_OF, Ask
 from rig.http.queries import lists as queries
-from rig.model.events import Event
-from rig.model.rows import UnappliedRow
-from rig.model.tables import UNAPPLIED, Query, R
+from rig.model.tables import Query, R
 from rig.store.port import Snapshot
 from rig.store.reading import Reading
 
@@ -30,13 +28,6 @@ async def answer(ask: Ask, function: Callable[..., queries.Answer], *arguments: 
     """What one of ``rig.http.queries`` answers, with the sequence of the snapshot in a header."""
     body, as_of = await ask.deps.store.read(Reading(function, arguments))
     return ask.bytes(body, headers={AS_OF: str(as_of)})
-
-
-def history(snapshot: Snapshot, tenant: str, stream: str) -> tuple[list[Event], dict[int, UnappliedRow]]:
-    """The events of an issue, and by their sequence those that could not be applied."""
-    events = snapshot.stream(tenant, stream)
-    query = Query(UNAPPLIED, tenant, (("stream", "=", stream),), limit=max(len(events), 1))
-    return events, {row.sequence: row for _, row in snapshot.page(query)}
 
 
 async def snapshot(ask: Ask, job: Callable[[Snapshot], T]) -> T:

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from rig.errors import BadRequest, NotFound
 from rig.http.ask import AS_OF, Ask
+from rig.http.queries.issues import history
 from rig.http.routes import lists
 from rig.model import identity
 from rig.model.events import Event
@@ -78,7 +79,7 @@ def _shown(snapshot: Snapshot, tenant: str, stream: str | None, trace: str | Non
     """The trace of an issue as JSON, None when there is none (or another one than asked for)."""
     if stream is None or not identity.is_issue(stream):
         return None
-    events, unapplied = lists.history(snapshot, tenant, stream)
+    events, unapplied = history(snapshot, tenant, stream)
     if not events:
         return None
     found = trace_id(tenant, stream, events[0].sequence)

@@ -12,6 +12,7 @@ from rig.http.ask import AS_OF, Ask, outcome
 from rig.http.deps import LogRecord
 from rig.http.headers import finish
 from rig.http.queries import work as queries
+from rig.http.queries.issues import history
 from rig.http.routes import lists
 from rig.model.decide import job as commands
 from rig.model.events import Event
@@ -52,7 +53,7 @@ async def get_execution_log(ask: Ask) -> web.StreamResponse:
 
     def job(snapshot: Snapshot) -> tuple[ExecutionRow | None, list[Event], int]:
         row = snapshot.get(EXECUTIONS, tenant, execution)
-        found = steps(row.id, *lists.history(snapshot, tenant, row.issue)) if row is not None and row.issue else []
+        found = steps(row.id, *history(snapshot, tenant, row.issue)) if row is not None and row.issue else []
         return row, found, snapshot.as_of(tenant)
 
     row, found, as_of = await lists.snapshot(ask, job)
