@@ -88,6 +88,21 @@ async def test_an_issue_is_made_shown_told_and_ended(ask: Ask) -> None:
     assert isinstance((await ask("issue", "trace", "acme/web#404")).exception, errors.NotFound)
 
 
+async def test_why_a_job_failed_is_not_said_of_the_try_that_is_at_work(ask: Ask, edge: Edge) -> None:
+    claimed = (await edge.post("/api/assignments/claim", {"agentId": "ada"}))[1]
+    job, lease = claimed["jobId"], claimed["lease"]["id"]
+    ended = {"repo": "acme/web", "issueNumber": 1, "leaseId": lease, "fence": 1, "agentId": "ada", "reason": "on holiday"}
+    await edge.store.commit(Unit("default", (NewEvent("acme/web#1", "lease_expired", encode(ended)),)))
+    for command in (("job", "list"), ("job", "show", job)):
+        assert "on holiday" in (await ask(*command)).output
+    again = [(await edge.post("/api/assignments/claim", {"agentId": "bob"}))[1]["jobId"] for _ in range(3)]
+    assert job in again
+    for command in (("job", "list"), ("job", "show", job)):
+        told = (await ask(*command)).output
+        assert "active" in told
+        assert "on holiday" not in told
+
+
 async def test_a_trace_says_the_whole_reason(ask: Ask) -> None:
     reason = "nobody could say which of the four tables of orders is the one that the shop still reads"
     await ask("issue", "create", "acme/web#9")

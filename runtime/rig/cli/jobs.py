@@ -1,5 +1,6 @@
 """``rig job``: the record of work that agents were asked to do."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -35,9 +36,14 @@ def list_(remote: Remote, output: Output, limit: int) -> None:
         Column("AGENT", "agentRole", gives=1),
         Column("TRIES", "attempts", right=True),
         Column("AGE", lambda row: ago(row.get("createdAt"), now), right=True),
-        Column("RESULT", lambda row: row.get("failedReason") or row.get("result") or "", gives=2),
+        Column("RESULT", _result, gives=2),
     )
     output.rows(remote.ask(lambda client: _jobs(client, output.reach(limit))), columns, lambda row: row["id"], limit)
+
+
+def _result(row: Mapping[str, Any]) -> str:
+    """How the last try ended, while there is none at work."""
+    return "" if row["status"] == "active" else row["failedReason"] or row["result"] or ""
 
 
 async def _jobs(client: "Client", limit: int) -> list[dict[str, Any]]:
@@ -70,7 +76,7 @@ def show(remote: Remote, output: Output, id: str) -> None:
         "started": moment(found["processedAt"]),
         "ended": moment(found["finishedAt"]),
         "execution": found["executionId"],
-        "result": found["failedReason"] or found["result"],
+        "result": _result(found),
     }
     output.one(found, facts, found["id"])
 
