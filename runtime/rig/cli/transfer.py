@@ -48,6 +48,7 @@ def backup(destination: Path, data_dir: Path | None, store: str | None) -> None:
 
     head = copy(place(data_dir, store).store, destination.absolute())
     say(f"{destination}: {head.position} events, head {head.hash.hex()[:16]}")
+    say("The master key is not in it: keep it elsewhere, or the sealed secrets are lost.")
 
 
 @click.command()
