@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from rig.store.verify import DATABASE
 from tests.acceptance.daemon import Daemon, running
 
 LISTS = (
@@ -42,13 +43,22 @@ def beside(daemon: Daemon) -> list[psutil.Process]:
     return [child for child in psutil.Process(daemon.pid).children() if "rig.store.child" in child.cmdline()]
 
 
+def until_up(child: psutil.Process) -> None:
+    """It opens the database, then says that it is ready, and is used from then on."""
+    ends = time.monotonic() + 20
+    while DATABASE not in {Path(file.path).name for file in child.open_files()}:
+        assert time.monotonic() < ends, "it does not come up"
+        time.sleep(0.02)
+    time.sleep(0.5)
+
+
 def crowded(daemon: Daemon) -> psutil.Process:
     """Ask for many lists at once until there is a process for them."""
     with ThreadPoolExecutor(16) as askers:
         for _ in range(40):
             list(askers.map(lambda path: answers(daemon, path), LISTS * 6))
             if found := beside(daemon):
-                time.sleep(1)  # it is used once it is up
+                until_up(found[0])
                 return found[0]
     raise AssertionError("no process was started")
 
@@ -83,7 +93,7 @@ def test_of_a_daemon_that_is_killed_it_leaves_the_files_as_they_are(daemon: Daem
     """Whoever closes a database last moves its WAL into it: what is checked at the next start would be gone (I6)."""
     child = crowded(daemon)
     answers(daemon, "/api/issues")
-    wal = daemon.data / "log.db-wal"
+    wal = daemon.data / f"{DATABASE}-wal"
     assert wal.name in {Path(file.path).name for file in child.open_files()}, "it has read"
     daemon.kill()
     before = wal.read_bytes()
