@@ -10,6 +10,7 @@ from rig.clock import Micros
 from rig.errors import BadRequest, NotFound
 from rig.http.ask import Ask
 from rig.http.queries import costs as queries
+from rig.http.readings import giving_way
 from rig.http.routes import lists
 from rig.model import facts, spend
 from rig.model.events import Event
@@ -32,7 +33,8 @@ async def get_usage(ask: Ask) -> web.StreamResponse:
         start = _start(ask, days)
         if chosen == ledger.Filter():
             return ask.deps.usage.read(snapshot, tenant, days, start)
-        return msgspec.json.encode(list(views.usage(ledger.by_repo(snapshot, tenant, start, chosen.where))))
+        agents = views.usage(ledger.by_repo(snapshot, tenant, start, chosen.where))
+        return msgspec.json.encode(list(giving_way(agents, 30)))
 
     return ask.bytes(await _shared(ask, (days, chosen), job))
 
